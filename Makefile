@@ -1,0 +1,66 @@
+# make demo   first result in a minute: simulator, embedded PostgreSQL, a full and a recent pull
+# make test   lint, types, import contracts and every test, as CI runs them
+# make lock   rewrite requirements/ from pyproject.toml (needs uv)
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+JOBS ?= 2
+
+.PHONY: demo install test lint types contracts unit test-postgres15 lock format clean
+
+demo: install
+	@$(BIN)/syncer demo
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml requirements/runtime.txt requirements/build.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "syncer needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python's venv module is missing; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@test -x $(BIN)/python || { echo "making $(VENV) ..." >&2; $(PYTHON) -m venv $(VENV); }
+	@echo "installing what syncer needs into $(VENV) ..." >&2
+	@$(PIP) install --require-hashes -r requirements/runtime.txt -r requirements/build.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements/dev.txt
+	@echo "installing the test tools into $(VENV) ..." >&2
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+test: lint types contracts unit test-postgres15
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-dev
+	$(BIN)/mypy
+
+contracts: $(VENV)/.installed-dev
+	$(BIN)/lint-imports
+
+unit: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n $(JOBS)
+
+# The oldest supported server, where this machine has it (Debian 12's postgresql-15); the main run uses the embedded PostgreSQL 18.
+POSTGRES15 ?= /usr/lib/postgresql/15/bin
+test-postgres15: $(VENV)/.installed-dev
+	@if test -x $(POSTGRES15)/postgres; then \
+	  set -x; SYNCER_PG_BIN=$(POSTGRES15) $(BIN)/python -m pytest -n $(JOBS) -m 'not slow' tests/integration tests/migrations; \
+	else echo "PostgreSQL 15 not found in $(POSTGRES15): its run is left out (apt-get install postgresql-15)"; fi
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# --universal: one lock for every platform. No index address may enter these files.
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+lock:
+	$(COMPILE) pyproject.toml --group dev --group build -o requirements/dev.txt
+	$(COMPILE) pyproject.toml -c requirements/dev.txt -o requirements/runtime.txt
+	$(COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,2 @@
+"""Keeps a trustworthy copy of Tencent Cloud VOD cold-backup inventory in PostgreSQL."""
+

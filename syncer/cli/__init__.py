@@ -1,0 +1,1 @@
+"""The commands, one file per group; the only room that prints."""

@@ -1,0 +1,1 @@
+"""The scheduler that runs every job which is also a command."""

@@ -1,0 +1,129 @@
+"""The words of the project as frozen values: what a source answers and what a pull is. Holds no behaviour that does I/O.
+
+Rules that come from the API's document name it as "VodBackupGet".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from typing import Any, Protocol
+
+
+class Order(IntEnum):
+    """Direction of a listing; the values are VodBackupGet's `orderby`."""
+
+    OLDEST_FIRST = 0
+    NEWEST_FIRST = 1
+
+
+class PullKind(StrEnum):
+    """`full` lists everything in the scope, `recent` lists newest first until nothing is new."""
+
+    FULL = "full"
+    RECENT = "recent"
+
+
+@dataclass(frozen=True, slots=True)
+class BackupFile:
+    """One backup as the API lists it, decoded field by field.
+
+    Times are aware instants; `created_raw` and `expires_raw` keep the API's own text (UTC+8 without a zone).
+    A field that is absent, null or empty is None. `unreadable` names the fields (by their names here) that held
+    something which could not be understood: they are None, and the store keeps what it knew of them before.
+    `extra` holds every field that the document does not describe, as it came.
+    Texts contain no NUL and no lone surrogate: both are escaped visibly, for PostgreSQL takes neither.
+    """
+
+    file_id: str
+    name: str | None = None
+    size_bytes: int | None = None
+    file_type: str | None = None
+    duration_seconds: int | None = None
+    status: int | None = None
+    created_at: datetime | None = None
+    created_raw: str | None = None
+    expires_at: datetime | None = None
+    expires_raw: str | None = None
+    url: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    unreadable: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedEntry:
+    """An entry of a page that could not be understood in whole or in part.
+
+    `position` counts from 0 within the page. `file_id` is None when even that was unreadable: then the file cannot
+    be counted as listed, and the pull does not sweep. `raw` is the entry's JSON text, escaped like every text.
+    """
+
+    position: int
+    reason: str
+    raw: str
+    file_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer with files.
+
+    `files` holds each file id once (the last entry wins), `entries` is the number of entries that came,
+    `context` is None at the end of the listing (an empty context, VodBackupGet), `file_count` is the API's own
+    fileCount where it sent one. `ambiguous` says that an earlier attempt at this very call may have been answered.
+    """
+
+    files: tuple[BackupFile, ...]
+    rejected: tuple[RejectedEntry, ...]
+    entries: int
+    context: str | None
+    file_count: int | None = None
+    ambiguous: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EndOfListing:
+    """Code 70008: the pull is already complete.
+
+    `ambiguous` says that an earlier attempt with the same context may have been answered (a lost reply, a coded
+    error), so that a page may have been listed which nobody received.
+    """
+
+    ambiguous: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ContextLost:
+    """Codes 70005 and 70006: the context is invalid or was used out of turn; the listing must start anew."""
+
+    code: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class FilesMissing:
+    """Code 10008 to a call by file id: at least one of the ids does not exist."""
+
+
+ListAnswer = Page | EndOfListing | ContextLost
+LookupAnswer = Page | FilesMissing
+
+
+class Source(Protocol):
+    """What a pull asks of a source; small, so that another API can one day stand behind it.
+
+    Both methods retry passing faults themselves and raise `Refused` or `Unavailable` when they give up, or `Stopped`
+    when a stop was asked for while they waited. `calls` counts every call made so far, failed ones too.
+    """
+
+    @property
+    def calls(self) -> int:
+        """Calls made over the life of this object, failed ones included."""
+
+    def list_page(self, *, order: Order, prefix: str, page_size: int, context: str | None) -> ListAnswer:
+        """Ask for one page: the first of a listing when `context` is None, else the one the context stands for."""
+
+    def lookup(self, file_ids: Sequence[str], *, interactive: bool = False) -> LookupAnswer:
+        """Ask for up to 100 files by id; `interactive` calls go ahead of a background pull's in the quota."""

@@ -1,0 +1,1 @@
+"""EXTRACT: the only room that knows the wire of the API."""
