@@ -1,4 +1,4 @@
-"""The words of the project as frozen values: what a source answers and what a pull is. Holds no behaviour that does I/O.
+"""The words of the project as frozen values: what a source answers, and what a pull asks of it.
 
 Rules that come from the API's document name it as "VodBackupGet".
 """
