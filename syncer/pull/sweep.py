@@ -8,27 +8,13 @@ still knows is ever marked gone.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from syncer.model import FilesMissing, LookupAnswer
+from syncer.model import FilesMissing, LookupAnswer, Suspicion
 
 # VodBackupGet takes at most 100 ids a call; one place is for the canary.
 CONFIRM_BATCH = 99
 # In scopes smaller than this a share means little: the brake then allows the share of this many files.
 SMALL_SCOPE = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Suspicion:
-    """What a proven pull did not list, before it was asked for by id.
-
-    `missing` are the unexpired files of its scope, known before it began and not listed; `present` are all the
-    unexpired files of that kind. `suspects` counts the expired ones too, which are expected to go.
-    """
-
-    suspects: int
-    missing: int
-    present: int
 
 
 def brake_holds(suspicion: Suspicion, brake: float) -> bool:
