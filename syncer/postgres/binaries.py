@@ -170,7 +170,5 @@ def _copy(prefix: Path, programs: str, place: Path, home: Path) -> None:
             shutil.copytree(source, copy, ignore=leave_out, symlinks=True)
     for path in (unfinished, *unfinished.rglob("*")):
         if not path.is_symlink():
-            path.chmod(
-                0o755 if path.is_dir() or os.access(path, os.X_OK) and path.stat().st_mode & 0o100 else 0o644
-            )
+            path.chmod(0o755 if path.is_dir() or (os.access(path, os.X_OK) and path.stat().st_mode & 0o100) else 0o644)
     unfinished.rename(place)

@@ -38,9 +38,7 @@ def refuse_other_majors(home: Path, major: int) -> None:
         )
 
 
-def initialise(
-    home: Path, binaries: Binaries, account: Account, env: Mapping[str, str], *, durable: bool
-) -> None:
+def initialise(home: Path, binaries: Binaries, account: Account, env: Mapping[str, str], *, durable: bool) -> None:
     """Make the data directory if there is none.
 
     initdb works in a directory of its own, which gets its name only when it is whole: a killed initdb leaves
@@ -63,9 +61,7 @@ def initialise(
         _sync(home)
 
 
-def _initdb(
-    directory: Path, binaries: Binaries, account: Account, env: Mapping[str, str], *, durable: bool
-) -> None:
+def _initdb(directory: Path, binaries: Binaries, account: Account, env: Mapping[str, str], *, durable: bool) -> None:
     locales = (_BUILTIN,) if binaries.major >= _BUILTIN_LOCALE_SINCE else (_LIBRARY, _PLAIN)
     command: list[str | Path] = [binaries.initdb, "-D", directory, "-U", SUPERUSER, "-E", "UTF8", "--no-instructions"]
     command += ["--auth-local=trust", "--auth-host=reject", *([] if durable else ["--no-sync"])]

@@ -52,7 +52,5 @@ def _meaning(message: str, data: Path) -> Answer:
     if any(text in message for text in _NOT_YET):
         return Answer.NOT_YET
     if "FATAL" in message or "ERROR" in message:
-        raise DatabaseUnavailable(
-            f"The PostgreSQL server of {data} runs but turns us away: {message.strip()}"
-        )
+        raise DatabaseUnavailable(f"The PostgreSQL server of {data} runs but turns us away: {message.strip()}")
     return Answer.SILENCE

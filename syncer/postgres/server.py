@@ -139,9 +139,7 @@ class EmbeddedPostgres:
         """Wait while the server is busy starting, recovering or stopping; return whether it is there."""
         while (answer := ask(self.url, data)) is Answer.NOT_YET:
             if time.monotonic() > deadline:
-                raise self._failure(
-                    f"did not become ready within {self._start_timeout:g} s; it may still recover"
-                )
+                raise self._failure(f"did not become ready within {self._start_timeout:g} s; it may still recover")
             time.sleep(_POLL)
         return answer is Answer.READY
 

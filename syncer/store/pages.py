@@ -36,6 +36,9 @@ def _each(form: str, joiner: str = ", ") -> str:
     return joiner.join(form.format(c=column, t=kind) for column, kind in COLUMNS.items())
 
 
+# A field of a page's entry, or what was stored when the entry's own could not be read.
+_MERGED = "CASE WHEN r.keep IS NOT NULL AND '{c}' = ANY (r.keep) THEN f.{c} ELSE r.{c} END AS {c}"
+
 # `fence` renews the lease: no row comes out of it, and so nothing is written, when the epoch is no longer ours.
 # `item` is the page joined to what is stored; an unreadable field (named in `keep`) is as it was.
 # `diff` is what must be written: new files, changed ones, and those that came back. Comparing first is what makes an
@@ -43,7 +46,7 @@ def _each(form: str, joiner: str = ", ") -> str:
 _FILES = f"""
 item AS MATERIALIZED (
   SELECT r.file_id, f.file_id AS stored, f.first_run, f.gone_at AS old_gone_at,
-         {_each("CASE WHEN r.keep IS NOT NULL AND '{c}' = ANY (r.keep) THEN f.{c} ELSE r.{c} END AS {c}")},
+         {_each(_MERGED)},
          {_each("f.{c} AS old_{c}")}
   FROM fence
   CROSS JOIN json_to_recordset(%(files)s::json) AS r (file_id text, keep text[], {_each("{c} {t}")})
@@ -56,7 +59,8 @@ diff AS MATERIALIZED (
 ),
 written AS (
   INSERT INTO syncer.file (source, file_id, {_each("{c}")}, first_seen_at, changed_at, first_run)
-  SELECT %(source)s, file_id, {_each("{c}")}, syncer.instant(), syncer.instant(), %(run)s FROM diff ORDER BY file_id
+  SELECT %(source)s, file_id, {_each("{c}")}, syncer.instant(), syncer.instant(), %(run)s
+  FROM diff ORDER BY file_id
   ON CONFLICT (source, file_id) DO UPDATE
   SET ({_each("{c}")}) = ROW({_each("excluded.{c}")}), changed_at = excluded.changed_at, gone_at = NULL
 ),
@@ -207,7 +211,7 @@ def commit_page(
     ).one_or_none()
     if row is None:
         raise fenced(claim.source)
-    return Fate(*row)
+    return Fate(row.inserted, row.updated, row.known)
 
 
 def commit_lookup(connection: sa.Connection, source: str, run_id: int, page: Page) -> Fate:
@@ -215,7 +219,7 @@ def commit_lookup(connection: sa.Connection, source: str, run_id: int, page: Pag
     row = _with_deadlocks_retried(
         connection, _COMMIT_LOOKUP, **_files_of(page), source=source, run=run_id, pull=None, page=None, settled=0
     ).one()
-    return Fate(*row)
+    return Fate(row.inserted, row.updated, row.known)
 
 
 def commit_confirmed(connection: sa.Connection, claim: Claim, page: Page) -> None:

@@ -84,7 +84,7 @@ WITH fence AS MATERIALIZED (
 )
 """
 
-_RESTART = f"""{_FENCE},
+_TURN = f"""{_FENCE},
 death AS (
   INSERT INTO syncer.context_death (source, pull_id, generation, part, page, died_at, age_seconds, code)
   SELECT p.source, p.pull_id, p.generation, %(part)s, p.page, clock_timestamp(),
@@ -161,7 +161,19 @@ def take_up_full(connection: sa.Connection, claim: Claim, scope: Scope, *, allow
             source=scope.source,
             pull=found.pull_id,
         )
-        return StoredPull(*found[:10], resumed=True)
+        return StoredPull(
+            found.pull_id,
+            found.phase,
+            found.generation,
+            found.page,
+            found.farthest,
+            found.context,
+            found.oldest,
+            found.newest,
+            found.reason,
+            found.allow_sweep,
+            resumed=True,
+        )
     return _begin(connection, claim, scope, "full", allow_sweep=allow_sweep)
 
 
@@ -189,15 +201,15 @@ def settled(connection: sa.Connection, scope: Scope) -> Settled:
     return Settled(row.settled_run, row.started_at, row.full)
 
 
-def list_anew(
+def turn(
     connection: sa.Connection, claim: Claim, pull_id: int, *, part: str, code: int | None, state: Mapping[str, Any],
     calls: int,
 ) -> None:  # fmt: skip
-    """Forget the context and begin the listing that `state` describes (phase, generation, page, farthest, ...).
+    """Forget the context and go on as `state` says (phase, generation, page, farthest, oldest, newest, reason).
 
-    `code` is the API's reason for a lost context, kept with its age; None when the listing turns for another reason.
+    `code` is the API's reason for a lost context, kept with its age; None when the pull turns for another reason.
     """
-    _fenced_write(connection, _RESTART, claim, pull=pull_id, part=part, code=code, calls=calls, **state)
+    _fenced_write(connection, _TURN, claim, pull=pull_id, part=part, code=code, calls=calls, **state)
 
 
 def finish(
@@ -219,6 +231,32 @@ def interrupt(
         connection, _INTERRUPT, source=claim.source, epoch=claim.epoch, pull=pull_id, outcome=outcome, error=error,
         calls=calls,
     )  # fmt: skip
+
+
+def expected_files(connection: sa.Connection, scope: Scope) -> int | None:
+    """Return how many files the last complete full pull of this scope listed: the forecast's yardstick."""
+    found: int | None = rows(
+        connection,
+        "SELECT files FROM syncer.pull WHERE source = %(source)s AND prefix = %(prefix)s AND kind = 'full' "
+        "AND settled_run IS NOT NULL AND restarts = 0 ORDER BY pull_id DESC LIMIT 1",
+        source=scope.source,
+        prefix=scope.prefix,
+    ).scalar()
+    return found
+
+
+def listed(connection: sa.Connection, source: str, pull_id: int, generation: int) -> int:
+    """Return how many entries one listing of a pull has shown so far."""
+    return int(
+        rows(
+            connection,
+            "SELECT coalesce(sum(entries), 0) FROM syncer.page WHERE source = %(source)s AND pull_id = %(pull)s "
+            "AND generation = %(generation)s AND part = 'listing'",
+            source=source,
+            pull=pull_id,
+            generation=generation,
+        ).scalar_one()
+    )
 
 
 _TOTALS = """
