@@ -6,11 +6,12 @@ repeated hour. APScheduler is imported at the first question about a time, so th
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 _NICKNAMES = {
     "@yearly": "0 0 1 1 *",
@@ -54,9 +55,11 @@ class _Field:
             if self.names is _WEEKDAYS and dash and last == 0 < first:
                 last = _SUNDAY_AT_THE_END
             if slash and not dash:
-                raise ValueError(f"its {self.label} field has a step after a single value: write */N or A-B/N")
+                raise ValueError(
+                    f"must not have a step after a single value in its {self.label} field: write */N or A-B/N"
+                )
         if first > last:
-            raise ValueError(f"its {self.label} field has a range that runs backwards")
+            raise ValueError(f"must not have a range that runs backwards in its {self.label} field")
         return range(first, last + 1, self._step(step_text) if slash else 1)
 
     def _value(self, text: str) -> int:
@@ -66,14 +69,14 @@ class _Field:
             return int(text)
         named = f" or {self.names[0]} to {self.names[-1]}" if self.names else ""
         raise ValueError(
-            f"its {self.label} field must be made of values from {self.low} to {self.high}{named}, "
-            "with *, lists A,B, ranges A-B and steps */N"
+            f"must have values from {self.low} to {self.high}{named} in its {self.label} field, "
+            "written as *, lists A,B, ranges A-B and steps */N"
         )
 
     def _step(self, text: str) -> int:
         if text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= self.high:
             return int(text)
-        raise ValueError(f"its {self.label} field must have a step from 1 to {self.high}")
+        raise ValueError(f"must have a step from 1 to {self.high} in its {self.label} field")
 
 
 _FIELDS = (
@@ -105,7 +108,9 @@ class Cron:
             # CronTrigger answers the first match at or after an instant, rounded up to the second.
             asked = instant.astimezone(UTC) + timedelta(microseconds=1)
             matches = [trigger.get_next_fire_time(None, asked) for trigger in triggers]
-            due: datetime = min(matches, key=datetime.timestamp)  # two times of one zone compare by their clocks
+            due: datetime = min(
+                matches, key=datetime.timestamp
+            )  # two times of one zone compare by their clocks
             if not (hours_are_fixed and due.fold):
                 # By way of UTC, for a time that the clocks skip comes as it never was: 02:30 that is 03:30.
                 return due.astimezone(UTC).astimezone(due.tzinfo)
@@ -115,14 +120,14 @@ class Cron:
 def parse_cron(expression: str, timezone: str) -> Cron:
     """Understand a cron expression or a nickname such as `@daily`.
 
-    ValueError says which field is wrong and what is allowed, without repeating the text; it is a continuation of
-    "the expression ...". ValueError also for an unknown time zone and for a date that no year has.
+    ValueError says which field is wrong and what is allowed, without repeating the text, as the rest of a sentence
+    that begins with the expression's name; also for an unknown time zone and for a date that no year has.
     """
     find_zone(timezone)
     fields = _split(expression)
     _, _, days, months, _ = (field.parse(text) for field, text in zip(_FIELDS, fields, strict=True))
     if fields[4].startswith("*") and min(days) > max(_LONGEST_MONTHS[month - 1] for month in months):
-        raise ValueError("names a day that none of its months has")
+        raise ValueError("must not name a day that none of its months has")
     return Cron(" ".join(expression.split()), timezone)
 
 
@@ -134,7 +139,9 @@ def find_zone(name: str) -> tzinfo:
         return ZoneInfo(name)
     except (LookupError, OSError, ValueError):
         pass  # raised below, so that no other exception, which may quote the name, stands behind ours
-    raise ValueError("must be the IANA name of a time zone, such as UTC or Asia/Shanghai")
+    nearest = difflib.get_close_matches(name, available_timezones(), n=1)
+    hint = f" (did you mean {nearest[0]}?)" if nearest else ""
+    raise ValueError(f"must be the IANA name of a time zone, such as UTC or Asia/Shanghai{hint}")
 
 
 def _split(expression: str) -> list[str]:

@@ -127,6 +127,8 @@ def parse_schedule(value: object) -> str:
 def parse_path(value: object) -> Path:
     """Accept a path, `~` included, and make it absolute."""
     text = parse_text(value).strip()
+    if not text:
+        raise ValueError("must be a path")
     try:
         return Path(text).expanduser().absolute()
     except RuntimeError:
@@ -142,7 +144,9 @@ def parse_tiers(value: object) -> tuple[Tier, ...]:
     tiers = [_tier(text) for text in texts]
     if len({(tier.span, tier.share) for tier in tiers}) < len(tiers):
         raise ValueError("must not name the same tier twice")
-    return tuple(sorted(tiers, key=lambda tier: (tier.share or 0, -(tier.span or timedelta()).total_seconds())))
+    return tuple(
+        sorted(tiers, key=lambda tier: (tier.share or 0, -(tier.span or timedelta()).total_seconds()))
+    )
 
 
 def _tier(value: object) -> Tier:
@@ -154,7 +158,9 @@ def _tier(value: object) -> Tier:
         return Tier(text, span=parse_positive_duration(text))
     except ValueError:
         pass  # raised below with what a tier may be
-    raise ValueError("must be made of tiers such as 30d, or 25% (above 0 and below 100) of a backup's lifetime")
+    raise ValueError(
+        "must be made of tiers such as 30d, or 25% (above 0 and below 100) of a backup's lifetime"
+    )
 
 
 def parse_database_url(value: object) -> Secret | None:
@@ -183,7 +189,9 @@ def parse_api_url(value: object) -> str:
         or not parts.hostname
         or any(char in text for char in "@?#")
     ):
-        raise ValueError("must be a URL such as https://vod.api.qcloud.com/v2/index.php, with nothing but host and path")
+        raise ValueError(
+            "must be a URL such as https://vod.api.qcloud.com/v2/index.php, with nothing but host and path"
+        )
     return text
 
 
@@ -197,7 +205,11 @@ def parse_host(value: object) -> str:
 
 def parse_notify(value: object) -> tuple[Secret, ...]:
     """Accept URLs separated by spaces, line breaks or commas, or a list; each is secret as a whole."""
-    texts = value if isinstance(value, list) else re.split(r"\s+|,\s*(?=[A-Za-z][A-Za-z0-9+.-]*://)", parse_text(value))
+    texts = (
+        value
+        if isinstance(value, list)
+        else re.split(r"\s+|,\s*(?=[A-Za-z][A-Za-z0-9+.-]*://)", parse_text(value))
+    )
     urls = [parse_text(text).strip() for text in texts]
     urls = [url.strip(",") for url in urls if url.strip(",")]
     for number, url in enumerate(urls, 1):

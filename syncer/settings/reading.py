@@ -15,7 +15,9 @@ from syncer.settings.table import BY_NAME, PREFIX, RESERVED_VARIABLES, SETTINGS
 
 _SECRETS = tuple(setting for setting in SETTINGS if setting.secret)
 _VARIABLES = (
-    {setting.variable for setting in SETTINGS} | {setting.file_variable for setting in _SECRETS} | RESERVED_VARIABLES
+    {setting.variable for setting in SETTINGS}
+    | {setting.file_variable for setting in _SECRETS}
+    | RESERVED_VARIABLES
 )
 _SOURCE_KEYS = (
     {"name"}
@@ -101,7 +103,9 @@ def _read_environment(environ: Mapping[str, str], gathered: Gathered) -> None:
             and name not in _VARIABLES
             and not _is_service_link(name, environ[name])
         ):
-            gathered.problems.append(f"{name} is not a setting of syncer{_nearest(name.upper(), _VARIABLES)}.")
+            gathered.problems.append(
+                f"{name} is not a setting of syncer{_nearest(name.upper(), _VARIABLES)}."
+            )
 
 
 def _is_service_link(name: str, value: str) -> bool:
@@ -138,7 +142,9 @@ def _read_toml(path: Path, gathered: Gathered) -> None:
         return
     gathered.sources = []
     if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
-        gathered.problems.append(f"sources in {path} must be one or more tables, each under a line [[sources]].")
+        gathered.problems.append(
+            f"sources in {path} must be one or more tables, each under a line [[sources]]."
+        )
         return
     for number, table in enumerate(tables, 1):
         name = table.get("name")
@@ -158,8 +164,8 @@ def _parse_toml(path: Path, gathered: Gathered) -> dict[str, Any]:
         # Where only: what the parser found there may be part of a secret.
         place = re.search(r"\(at (line \d+, column \d+|end of document)\)$", str(error))
         reason = f"it is not valid TOML at {place[1]}" if place else "it is not valid TOML"
-    except RecursionError:
-        reason = "it is nested too deeply"
+    except (RecursionError, ValueError):
+        reason = "it is nested too deeply or holds too long a number"
     gathered.problems.append(f"The settings file {path} cannot be used: {reason}.")
     return {}
 
@@ -172,7 +178,7 @@ def _scope(table: dict[str, Any], path: Path, where: str, gathered: Gathered, kn
         name = key.removesuffix("_file")
         if key not in known:
             gathered.problems.append(f"{label} is not a setting of syncer{_hint(key, known)}.")
-        elif key == "data_dir" and isinstance(value, str) and not value.startswith("~"):
+        elif key == "data_dir" and isinstance(value, str) and value and not value.startswith("~"):
             scope[key] = Written(str(path.parent / value), label)
         elif key in BY_NAME:
             scope[key] = Written(value, label)
@@ -193,7 +199,7 @@ def _hint(key: str, known: set[str]) -> str:
 
 def _nearest(name: str, known: Iterable[str]) -> str:
     found = difflib.get_close_matches(name, sorted(known), n=1)
-    return f"; did you mean {found[0]}?" if found else ""
+    return f" (did you mean {found[0]}?)" if found else ""
 
 
 def _read_file(path: Path) -> tuple[bytes, str]:

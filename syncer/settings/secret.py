@@ -34,6 +34,9 @@ class Secret:
     def __reduce__(self) -> str:
         raise TypeError("a Secret is not written anywhere")
 
+    def __copy__(self) -> Secret:
+        return self
+
     def __deepcopy__(self, memo: object) -> Secret:
         return self
 
@@ -43,7 +46,9 @@ def shown_url(url: str) -> str:
 
     A name before the host stays: `postgresql://app:********@db/syncer?sslmode=********`.
     """
-    masked = re.sub(r"(?<=://)([^/?#:@]*)(?::.*)?@", lambda found: _with_mask(found[1], found[0]), url, count=1)
+    masked = re.sub(
+        r"(?<=://)([^/?#:@]*)(?::.*)?@", lambda found: _with_mask(found[1], found[0]), url, count=1
+    )
     return re.sub(r"(?<==)[^&#]+", _MASK, masked)
 
 
