@@ -1,2 +1,1 @@
 """Keeps a trustworthy copy of Tencent Cloud VOD cold-backup inventory in PostgreSQL."""
-

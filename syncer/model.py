@@ -1,4 +1,4 @@
-"""The words of the project as frozen values: what a source answers and what a pull is. Holds no behaviour that does I/O.
+"""The words of the project as frozen values: what a source answers, and what a pull asks of it.
 
 Rules that come from the API's document name it as "VodBackupGet".
 """
@@ -127,3 +127,16 @@ class Source(Protocol):
 
     def lookup(self, file_ids: Sequence[str], *, interactive: bool = False) -> LookupAnswer:
         """Ask for up to 100 files by id; `interactive` calls go ahead of a background pull's in the quota."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """What a proven pull did not list, before it was asked for by id.
+
+    `present` are the unexpired files of the pull's scope that were known before it began, `missing` those of them
+    that it did not list; `suspects` counts the expired ones too, which are expected to go.
+    """
+
+    suspects: int
+    missing: int
+    present: int

@@ -1,4 +1,4 @@
-"""The API in miniature over real HTTP; imports nothing else of the project, so that one misreading cannot sit on both sides."""
+"""The API in miniature over real HTTP; imports nothing else of the project: no misreading can sit on both sides."""
 
 from syncer.simulator.behaviour import Behaviour, End, Paging, Ties, Window
 from syncer.simulator.faults import (
@@ -8,7 +8,7 @@ from syncer.simulator.faults import (
     Kind,
     always,
     coded,
-    http,
+    http_error,
     lost_reply,
     on,
     reset_before,
@@ -35,7 +35,7 @@ __all__ = [
     "World",
     "always",
     "coded",
-    "http",
+    "http_error",
     "lost_reply",
     "on",
     "reset_before",

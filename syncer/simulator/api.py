@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from random import Random
 
-from syncer.simulator.behaviour import Behaviour, End, Paging, Ties
-from syncer.simulator.contexts import COMPLETE, LOST, Contexts, Place, prefix_hash, read, write
+from syncer.simulator.behaviour import Behaviour, End
+from syncer.simulator.contexts import LOST, Contexts, Place, prefix_hash, read, write
+from syncer.simulator.cutter import Cutter
 from syncer.simulator.entries import Entries
 from syncer.simulator.gate import Refusal
 from syncer.simulator.world import World
@@ -62,7 +62,7 @@ def parse(params: Mapping[str, str]) -> Query:
     named = sorted((name for name in params if name.startswith("fileId.")), key=len)
     file_ids = tuple(params.get(f"fileId.{number}", "") for number in range(len(named)))
     if not all(file_ids) or len(file_ids) > _MOST_IDS:
-        raise Refusal(INVALID, f"无效参数 fileId.n: 从 0 起连续编号，最多 {_MOST_IDS} 个")
+        raise Refusal(INVALID, f"无效参数 fileId.n: 从 0 起连续编号, 最多 {_MOST_IDS} 个")
     prefix, context = params.get("prefix", ""), params.get("context", "")
     if file_ids and (prefix or context):
         raise Refusal(INVALID, "无效参数: fileId 排斥其它过滤条件")
@@ -91,7 +91,7 @@ class Api:
         self.contexts = Contexts(behaviour)
         self._world = world
         self._behaviour = behaviour
-        self._seed = seed
+        self._cutter = Cutter(world, behaviour, seed=seed)
         self._entries = Entries(world, digit_strings=behaviour.digit_strings)
 
     def serve(self, params: Mapping[str, str], *, call: int, now: float, twist: Twist) -> Answer:
@@ -105,39 +105,24 @@ class Api:
         place = self._begin(query, now)
         if twist.empty:
             return self._page([], self._issue(place, now), twist)
+        cut = self._cutter.cut(place, query.prefix, order=order, size=size, call=call)
         if query.context and twist.same_context:
-            following: str | None = query.context
-        else:
-            following = None
-        slots, offset, more = self._window(place, query.prefix, order, size, call)
-        if following is None:
-            after = replace(
-                place,
-                page=place.page + 1,
-                slot=slots[-1] if slots else place.slot,
-                offset=offset,
-                page_size=query.page_size,
-            )
-            following = self._following(after, more=more, now=now)
-        if rules.overlap and place.slot >= 0:
-            slots = [*self._before(place, query.prefix, order), *slots]
-        return self._page(slots, following, twist)
+            return self._page(cut.slots, query.context, twist)
+        last = cut.slots[-1] if cut.slots else place.slot
+        after = replace(place, page=place.page + 1, slot=last, offset=cut.end, page_size=query.page_size)
+        return self._page([*cut.again, *cut.slots], self._following(after, more=cut.more, now=now), twist)
 
     def _lookup(self, file_ids: Sequence[str]) -> Answer:
         found = [slot for slot in map(self._world.slot_of, dict.fromkeys(file_ids)) if slot is not None]
         missing = len(found) < len(set(file_ids))
-        if missing and (
-            self._behaviour.missing_id_fails_all or (not found and self._behaviour.all_missing_fails)
-        ):
+        if missing and (self._behaviour.missing_id_fails_all or (not found and self._behaviour.all_missing_fails)):
             raise Refusal(MISSING_FILE, "文件不存在")
         return self._page(found, "", Twist())
 
     def _begin(self, query: Query, now: float) -> Place:
         if not query.context:
             listing = self.contexts.new_listing()
-            return Place(
-                0, listing, 0, 0, -1, 0, query.order, query.page_size, prefix_hash(query.prefix), False
-            )
+            return Place(0, listing, 0, 0, -1, 0, query.order, query.page_size, prefix_hash(query.prefix), False)
         place = read(query.context)
         code = LOST
         if place is not None:
@@ -147,59 +132,6 @@ class Api:
         if code or place is None:
             raise Refusal(code, _MESSAGES[code])
         return place
-
-    def _window(
-        self, place: Place, prefix: str, order: int, size: int, call: int
-    ) -> tuple[list[int], int, bool]:
-        """Return the page's slots, the number of files listed after it, and whether more follow."""
-        view = self._world.view(prefix)
-        start = self._start(view, place, order)
-        if self._behaviour.ties is Ties.STABLE:
-            if order == 0:
-                slots = view[start : start + size].tolist()
-            else:
-                end = len(view) - start
-                slots = view[max(end - size, 0) : max(end, 0)].tolist()[::-1]
-        else:
-            slots = self._shuffled(view, start, order, size, place.listing, call)
-        return slots, start + len(slots), start + len(slots) < len(view)
-
-    def _start(self, view: Sequence[int], place: Place, order: int) -> int:
-        """Return how many files of the view, in the asked order, come before the page."""
-        rules = self._behaviour
-        if place.slot < 0 or rules.paging is Paging.POSITIONAL or rules.ties is not Ties.STABLE:
-            return min(place.offset, len(view))
-        if order == 0:
-            return self._world.position(view, place.slot, after=True)  # type: ignore[arg-type]  # an array is what views are
-        return len(view) - self._world.position(view, place.slot, after=False)  # type: ignore[arg-type]  # the same
-
-    def _shuffled(
-        self, view: Sequence[int], start: int, order: int, size: int, listing: int, call: int
-    ) -> list[int]:
-        """Cut a page out of the view with files of one createTime in another order, the same for one listing or call."""
-        count = len(view)
-        at = (lambda n: view[n]) if order == 0 else (lambda n: view[count - 1 - n])
-        time = lambda n: self._world.created(at(n))
-        first, last = start, min(start + size, count)
-        while 0 < first < count and time(first - 1) == time(first):
-            first -= 1
-        while 0 < last < count and time(last) == time(last - 1):
-            last += 1
-        salt = call if self._behaviour.ties is Ties.PER_CALL else listing
-        ranked = sorted(
-            (at(n) for n in range(first, last)),
-            key=lambda slot: (
-                self._world.created(slot) * (1 - 2 * order),
-                Random(f"{self._seed}/{salt}/{slot}").random(),
-            ),
-        )
-        return ranked[start - first : start - first + size]
-
-    def _before(self, place: Place, prefix: str, order: int) -> list[int]:
-        view = self._world.view(prefix)
-        start = self._start(view, place, order)
-        many = range(max(start - self._behaviour.overlap, 0), start)
-        return [view[n] if order == 0 else view[len(view) - 1 - n] for n in many]
 
     def _following(self, after: Place, *, more: bool, now: float) -> str:
         rules = self._behaviour
@@ -211,11 +143,9 @@ class Api:
         return "" if rules.end is End.EMPTY_CONTEXT else self._issue(replace(after, final=True), now)
 
     def _cycled(self, after: Place) -> str:
-        """The same few contexts again and again: each stands for a fixed place near the listing's beginning."""
+        """Write one of a few contexts that come again and again: each stands for a place near the beginning."""
         page = (after.page - 1) % self._behaviour.cycle + 1
-        fixed = replace(
-            after, serial=0, listing=0, page=page, issued_ms=0, slot=-1, offset=page * after.page_size
-        )
+        fixed = replace(after, serial=0, listing=0, page=page, issued_ms=0, slot=-1, offset=page * after.page_size)
         return write(fixed)
 
     def _issue(self, place: Place, now: float) -> str:
@@ -234,22 +164,14 @@ class Api:
         """Write a coded answer, in the newer form if asked or if the behaviour says so."""
         name = _CODE_NAMES.get(code, "InternalError")
         if new_form or self._behaviour.new_error_form:
-            error = {
-                "Error": {"Code": name, "Message": message},
-                "RequestId": f"{code:08x}-0000-4000-8000-000000000000",
-            }
-            return Answer(code, json.dumps({"Response": error}, ensure_ascii=False).encode())
-        said = {
-            "code": str(code) if self._behaviour.code_as_string else code,
-            "message": f"({code}){message}",
-        }
-        return Answer(code, json.dumps(said | {"codeDesc": name}, ensure_ascii=False).encode())
+            error = {"Code": name, "Message": message}
+            said = {"Response": {"Error": error, "RequestId": f"{code:08x}-0000-4000-8000-000000000000"}}
+            return Answer(code, json.dumps(said, ensure_ascii=False).encode())
+        flat = {"code": str(code) if self._behaviour.code_as_string else code, "message": f"({code}){message}"}
+        return Answer(code, json.dumps(flat | {"codeDesc": name}, ensure_ascii=False).encode())
 
     def _digits(self, number: int) -> str:
         return f'"{number}"' if self._behaviour.digit_strings else str(number)
 
     def _code(self, code: int) -> str:
         return f'"{code}"' if self._behaviour.code_as_string else str(code)
-
-
-__all__ = ["COMPLETE", "Answer", "Api", "Twist"]

@@ -14,7 +14,7 @@ class End(StrEnum):
 
 
 class Paging(StrEnum):
-    """What a context remembers: the last file listed, or how many were listed (then a deletion shifts a neighbour past)."""
+    """What a context remembers: the last file listed, or how many were (then a deletion shifts a neighbour past)."""
 
     ANCHORED = "anchored"
     POSITIONAL = "positional"

@@ -96,7 +96,7 @@ class Contexts:
         self._finished: set[int] = set()
 
     def new_listing(self) -> int:
-        """Number a listing that begins."""
+        """Give a number to a listing that begins."""
         self._listings += 1
         return self._listings
 
@@ -129,22 +129,22 @@ class Contexts:
     def refuse(self, place: Place, *, now: float, order: int, page_size: int, prefix: str) -> int:
         """Return the code that using `place`'s context answers now: 0 if it may be used, 70008 at the end."""
         rules = self._behaviour
-        if 0 < place.serial < self._alive_from:
-            return LOST
-        if rules.filters_bound and (place.order, place.prefix_hash) != (order, prefix_hash(prefix)):
+        filters = (place.order, place.prefix_hash) == (order, prefix_hash(prefix))
+        if (rules.filters_bound and not filters) or (rules.page_size_bound and place.page_size != page_size):
             return MISUSED
-        if rules.page_size_bound and place.page_size != page_size:
-            return MISUSED
-        if (
-            rules.context_lifetime is not None
-            and now * 1000 - place.issued_ms > rules.context_lifetime * 1000
-        ):
-            return LOST
-        if rules.context_pages is not None and place.page >= rules.context_pages:
+        if self._dead(place, now):
             return LOST
         if place.final or place.listing in self._finished:
             return COMPLETE
         return self._spend(place)
+
+    def _dead(self, place: Place, now: float) -> bool:
+        rules = self._behaviour
+        return (
+            0 < place.serial < self._alive_from
+            or (rules.context_lifetime is not None and now - place.issued_ms / 1000 > rules.context_lifetime)
+            or (rules.context_pages is not None and place.page >= rules.context_pages)
+        )
 
     def _spend(self, place: Place) -> int:
         limit = self._behaviour.context_uses

@@ -42,9 +42,7 @@ class Fault:
     processed: bool = True
 
 
-SERVED = frozenset(
-    {Kind.DRIP, Kind.DRIP_HEADERS, Kind.DELAY, Kind.SAME_CONTEXT, Kind.EMPTY_PAGE, Kind.DUPLICATES}
-)
+SERVED = frozenset({Kind.DRIP, Kind.DRIP_HEADERS, Kind.DELAY, Kind.SAME_CONTEXT, Kind.EMPTY_PAGE, Kind.DUPLICATES})
 """The kinds whose answer reaches a patient client whole."""
 
 
@@ -53,7 +51,7 @@ def coded(code: int, *, processed: bool = False) -> Fault:
     return Fault(Kind.CODE, code=code, processed=processed)
 
 
-def http(status: int) -> Fault:
+def http_error(status: int) -> Fault:
     """Answer with an HTML page of a proxy, unserved."""
     return Fault(Kind.HTTP, status=status, processed=False)
 
@@ -70,7 +68,7 @@ def lost_reply() -> Fault:
 
 TRANSIENT: tuple[Fault, ...] = (
     *(coded(code) for code in (1, 1001, 1003, 2000, 5100, 6000, 6200, 4400)),
-    *(http(status) for status in (500, 502, 503)),
+    *(http_error(status) for status in (500, 502, 503)),
     Fault(Kind.HTML_200, processed=False),
     reset_before(),
     lost_reply(),
@@ -86,10 +84,11 @@ TRANSIENT: tuple[Fault, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """When which fault happens: exactly, on the calls numbered in `exact`; else on every call from `begin` to `end`
-    (its last) that `match` accepts by its parameters, with probability `rate`, drawn from `kinds` with `seed`.
+    """When which fault happens.
 
-    Calls are numbered from 1, refused and faulty ones included. The same plan always does the same.
+    Exactly, on the calls numbered in `exact`; else on every call from `begin` to `end` (the last one) that `match`
+    accepts by its parameters, with probability `rate`, drawn from `kinds` with `seed`. Calls are
+    numbered from 1, refused and faulty ones included. The same plan always does the same.
     """
 
     exact: Mapping[int, Fault] | None = None
@@ -108,7 +107,7 @@ class Faults:
             return None
         if self.match is not None and not self.match(params):
             return None
-        dice = Random(f"{self.seed}/{call}")
+        dice = Random(f"{self.seed}/{call}")  # noqa: S311 - a plan that can be repeated, not a secret
         return dice.choice(self.kinds) if dice.random() < self.rate else None
 
 

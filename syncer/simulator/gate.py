@@ -16,7 +16,7 @@ _REMEMBER = 7200.0  # seconds for which a nonce may not come again
 _MOST_NONCES = 300_000
 
 
-class Refusal(Exception):  # noqa: N818 - an answer of the API, not an error of the simulator
+class Refusal(Exception):
     """The coded answer to a call that is not served."""
 
     def __init__(self, code: int, message: str) -> None:
@@ -46,7 +46,7 @@ class Gate:
     def check(self, method: str, host: str, path: str, params: Mapping[str, str], now: float) -> None:
         """Let a call pass, or raise the Refusal that answers it; `now` is UNIX seconds."""
         if self._behaviour.https_required:
-            raise Refusal(4600, "协议不支持，请使用 HTTPS")
+            raise Refusal(4600, "协议不支持, 请使用 HTTPS")
         self._common(params)
         key = self._credentials.get(params["SecretId"])
         if key is None:
@@ -57,7 +57,7 @@ class Gate:
         text = string_to_sign(method, self._signed_host or host.partition(":")[0], path, params)
         expected = signature(key, text, params.get("SignatureMethod"))
         if not hmac.compare_digest(expected.encode(), params["Signature"].encode("utf-8", "surrogatepass")):
-            raise Refusal(4100, "身份认证失败，签名错误")
+            raise Refusal(4100, "身份认证失败, 签名错误")
         self._nonce(params, now)
         if not self._quota.admit(params["SecretId"], now):
             raise Refusal(4400, "请求次数超过配额限制")
@@ -67,7 +67,7 @@ class Gate:
             if not params.get(name):
                 raise Refusal(4000, f"缺少必要参数 {name}")
         if params["Action"] != ACTION:
-            raise Refusal(6100, "版本暂不支持，接口不存在")
+            raise Refusal(6100, "版本暂不支持, 接口不存在")
         for name in ("Timestamp", "Nonce"):
             value = params[name]
             if not (value.isascii() and value.isdigit() and int(value) > 0):
@@ -75,9 +75,7 @@ class Gate:
 
     def _time(self, params: Mapping[str, str], now: float) -> None:
         if abs(int(params["Timestamp"]) - now) > self._behaviour.clock_tolerance:
-            raise Refusal(
-                4500, f"重放攻击错误，请求时间戳与服务器时间相差过大，腾讯服务器 Timestamp = {int(now)}"
-            )
+            raise Refusal(4500, f"重放攻击错误, 请求时间戳与服务器时间相差过大, 腾讯服务器 Timestamp = {int(now)}")
 
     def _nonce(self, params: Mapping[str, str], now: float) -> None:
         mark = params["SecretId"], params["Nonce"]
@@ -86,5 +84,5 @@ class Gate:
         ):
             self._nonces.popitem(last=False)
         if mark in self._nonces:
-            raise Refusal(4500, f"重放攻击错误，Nonce 重复，腾讯服务器 Timestamp = {int(now)}")
+            raise Refusal(4500, f"重放攻击错误, Nonce 重复, 腾讯服务器 Timestamp = {int(now)}")
         self._nonces[mark] = now

@@ -20,12 +20,10 @@ _PHRASES = {
     502: "Bad Gateway",
     503: "Service Unavailable",
 }
-API_TYPE = (
-    "text/html; charset=utf-8"  # what PHP says when nobody tells it: clients must not ask for JSON's own type
-)
+API_TYPE = "text/html; charset=utf-8"  # what PHP says when nobody tells it: clients must not ask for JSON's own type
 
 
-class BadRequest(Exception):  # noqa: N818 - the name of the status
+class BadRequest(Exception):
     """The bytes that came are not a request that this server reads."""
 
 
@@ -116,4 +114,4 @@ def head(
 def html(status: int) -> bytes:
     """Write the page of a proxy that has nothing better to say."""
     title = f"{status} {_PHRASES[status]}"
-    return f"<html>\r\n<head><title>{title}</title></head>\r\n<body><center><h1>{title}</h1></center></body></html>".encode()
+    return f"<html>\r\n<head><title>{title}</title></head>\r\n<body><h1>{title}</h1></body></html>".encode()

@@ -40,9 +40,7 @@ class Server:
         self._address = (self._address[0], listener.getsockname()[1])
         self._listener = listener
         self.stopping = threading.Event()
-        self._acceptor = threading.Thread(
-            target=self._accept, args=(listener,), name="simulator", daemon=True
-        )
+        self._acceptor = threading.Thread(target=self._accept, args=(listener,), name="simulator", daemon=True)
         self._acceptor.start()
 
     def stop(self) -> None:
@@ -69,9 +67,7 @@ class Server:
                 connection, _ = listener.accept()
             except OSError:
                 return
-            thread = threading.Thread(
-                target=self._serve, args=(connection,), name="simulator-call", daemon=True
-            )
+            thread = threading.Thread(target=self._serve, args=(connection,), name="simulator-call", daemon=True)
             with self._lock:
                 self._connections[connection] = thread
             thread.start()

@@ -19,8 +19,8 @@ from syncer.simulator.server import Server
 from syncer.simulator.wire import Outgoing, send
 from syncer.simulator.world import File, World
 
-SECRET_ID = "simulated-secret-id"
-SECRET_KEY = "simulated-secret-key"  # noqa: S105 - invented, opens nothing but the simulator
+SECRET_ID = "simulated-secret-id"  # noqa: S105 - invented, opens nothing but the simulator
+SECRET_KEY = "simulated-secret-key"  # noqa: S105 - the same
 PATH = "/v2/index.php"
 _HIDDEN = ("Signature", "Token")
 _TWISTS = {Kind.EMPTY_PAGE: Twist(empty=True), Kind.SAME_CONTEXT: Twist(same_context=True)}
@@ -157,14 +157,10 @@ class Simulator:
         return "overdue" if past else "live"
 
     def _handle(self, request: Request, connection: socket.socket, number: int) -> bool:
-        keep = request.keep_alive and (
-            self.behaviour.keep_alive is None or number < self.behaviour.keep_alive
-        )
+        keep = request.keep_alive and (self.behaviour.keep_alive is None or number < self.behaviour.keep_alive)
         if request.path != PATH or request.method not in {"GET", "POST"}:
             page = html(404 if request.path != PATH else 405)
-            connection.sendall(
-                head(404 if request.path != PATH else 405, length=len(page), keep_alive=keep) + page
-            )
+            connection.sendall(head(404 if request.path != PATH else 405, length=len(page), keep_alive=keep) + page)
             return keep
         stopping = self._server.stopping
         if self.behaviour.latency and stopping.wait(self.behaviour.latency):

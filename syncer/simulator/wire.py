@@ -18,7 +18,7 @@ _FILLER = b" " * 16384
 class Outgoing:
     """A reply on its way out.
 
-    `wait` sleeps and returns True when the server is stopping; `deliver` is told just before the client holds all of it.
+    `wait` sleeps and returns True when the server is stopping; `deliver` is called just before the last byte leaves.
     """
 
     connection: socket.socket

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from syncer.simulator.times import DAY, ZERO, beijing
 
 _MASK = (1 << 64) - 1
-_FIRST_ID = 9_031_868_222_808_000_000
+_FIRST_ID = 9_031_868_222_808_082_655
 _ID_STEP = 37
 _LIFETIMES = (30,) * 92 + (60,) * 5 + (180,) * 3
 _SHORTEST = min(_LIFETIMES) * DAY
@@ -97,9 +97,7 @@ class World:
     def now(self) -> int:
         """Return the world's own time in whole UNIX seconds."""
         if self._clock is None:
-            raise RuntimeError(
-                "this world has no time yet: give World(now=...) or hand it to a Simulator first"
-            )
+            raise RuntimeError("this world has no time yet: give World(now=...) or hand it to a Simulator first")
         return int(self._clock())
 
     # What is there.
@@ -229,9 +227,7 @@ class World:
 
     def _base_created(self, slot: int) -> int:
         if self._start is None:
-            raise RuntimeError(
-                "this world has no time yet: give World(now=...) or hand it to a Simulator first"
-            )
+            raise RuntimeError("this world has no time yet: give World(now=...) or hand it to a Simulator first")
         first = slot - slot % self._same_second
         return self._start + int((first + (self._mix(first) >> 48) / 65536) * self._step)
 

@@ -1,0 +1,120 @@
+"""Opens connections, and turns the driver's errors into sentences without secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+from sqlalchemy.engine import make_url
+from sqlalchemy.pool import NullPool
+
+from syncer.errors import DatabaseUnavailable, SchemaMismatch
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+# The statement that commits a page is prepared once and run for hours. A connection opened on an empty table would
+# keep the plan of an empty table, ten times slower at a million rows: so its plan is pinned to index lookups.
+_PINNED = (
+    "SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off; "
+    "SET plan_cache_mode = force_generic_plan; SET jit = off"
+)
+# The server notices within this time that a client was killed in mid-statement, and frees what it held.
+_NOTICE_DEAD_CLIENTS = "SET client_connection_check_interval = '1s'"
+
+
+def normalised(url: str) -> URL:
+    """Return `url` with psycopg as its driver; accepts postgresql:// and postgres://."""
+    parsed = make_url(url)
+    return parsed.set(drivername="postgresql+psycopg")
+
+
+def make_engine(url: str) -> sa.Engine:
+    """Return an engine whose connections begin transactions as usual, and are closed when given back."""
+    return sa.create_engine(
+        normalised(url),
+        poolclass=NullPool,
+        connect_args={"application_name": "syncer", "connect_timeout": 10},
+    )
+
+
+@contextmanager
+def connect(url: str, *, pinned: bool = False) -> Iterator[sa.Connection]:
+    """Open one autocommitting connection in UTC: each statement is a transaction of its own.
+
+    `pinned` is for the long-lived connection of a run (see `_PINNED`). Raises DatabaseUnavailable, also for
+    failures of statements run inside the block.
+    """
+    with explained(url):
+        engine = make_engine(url)
+        try:
+            with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.exec_driver_sql(f"SET TIME ZONE 'UTC'; {_NOTICE_DEAD_CLIENTS}")
+                if pinned:
+                    connection.exec_driver_sql(_PINNED)
+                yield connection
+        finally:
+            engine.dispose()
+
+
+@contextmanager
+def planned_freely(connection: sa.Connection) -> Iterator[None]:
+    """Run the block as one transaction in which the planner is free again: for statements over whole tables."""
+    connection.exec_driver_sql("BEGIN")
+    try:
+        connection.exec_driver_sql(
+            "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; SET LOCAL enable_seqscan = on; "
+            "SET LOCAL plan_cache_mode = auto"
+        )
+        yield
+    except BaseException:
+        if not connection.closed and not connection.invalidated:
+            connection.exec_driver_sql("ROLLBACK")
+        raise
+    connection.exec_driver_sql("COMMIT")
+
+
+def rows(connection: sa.Connection, sql: str, **parameters: Any) -> sa.CursorResult[Any]:
+    """Run one statement with named parameters (`%(name)s`) as the driver takes them."""
+    return connection.exec_driver_sql(sql, parameters)
+
+
+@contextmanager
+def explained(url: str) -> Iterator[None]:
+    """Turn the driver's errors into DatabaseUnavailable or SchemaMismatch with a sentence; never shows a password."""
+    try:
+        yield
+    except exc.DBAPIError as error:
+        raise explain(error, url) from None
+    except exc.ArgumentError:
+        raise DatabaseUnavailable("SYNCER_DATABASE_URL is not a database address (postgresql://...).") from None
+
+
+def explain(error: exc.DBAPIError, url: str) -> Exception:
+    """Return the error of ours that says what the driver's error means, or the driver's own when it is our mistake."""
+    sqlstate = getattr(error.orig, "sqlstate", None) or ""
+    detail = " ".join(str(error.orig).split())
+    parsed = normalised(url)
+    if parsed.password:
+        detail = detail.replace(str(parsed.password), "***")
+    where = parsed.render_as_string(hide_password=True)
+    if sqlstate in {"42P01", "42703", "3F000", "42883"}:
+        return SchemaMismatch(f"The database's schema is not what this version expects ({detail}). Run: syncer migrate")
+    if sqlstate == "42501":
+        return DatabaseUnavailable(
+            f"The database user may not do this ({detail}). Grant it the rights that deploy/roles.sql lists."
+        )
+    if sqlstate == "25006":
+        return DatabaseUnavailable(
+            f"The database at {where} is read-only, perhaps a standby after a failover. Point SYNCER_DATABASE_URL "
+            "at the primary; nothing was lost, the next run resumes."
+        )
+    if isinstance(error, exc.OperationalError | exc.InterfaceError | exc.InternalError):
+        return DatabaseUnavailable(
+            f"The database at {where} failed: {detail}. Check that it runs and takes connections; the checkpoint "
+            "stands and the next run resumes."
+        )
+    return error

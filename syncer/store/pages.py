@@ -1,0 +1,305 @@
+"""Commits a page: its files, its ledger row, the checkpoint and the fence, in one statement that is one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from syncer.model import BackupFile, Page
+from syncer.store.database import rows
+from syncer.store.leases import fenced
+
+# The columns of syncer.file that come from the API, each with its type in a page's JSON.
+COLUMNS = {
+    "name": "text",
+    "size_bytes": "bigint",
+    "file_type": "text",
+    "duration_seconds": "bigint",
+    "status": "integer",
+    "created_at": "timestamptz",
+    "expires_at": "timestamptz",
+    "created_raw": "text",
+    "expires_raw": "text",
+    "url": "text",
+    "extra": "jsonb",
+}
+_DEADLOCK_TRIES = 5
+
+
+def _each(form: str, joiner: str = ", ") -> str:
+    return joiner.join(form.format(c=column, t=kind) for column, kind in COLUMNS.items())
+
+
+# `fence` renews the lease: no row comes out of it, and so nothing is written, when the epoch is no longer ours.
+# `item` is the page joined to what is stored; an unreadable field (named in `keep`) is as it was.
+# `diff` is what must be written: new files, changed ones, and those that came back. Comparing first is what makes an
+# unchanged page free: ON CONFLICT alone would lock, and so dirty, every row.
+_FILES = f"""
+item AS MATERIALIZED (
+  SELECT r.file_id, f.file_id AS stored, f.first_run, f.gone_at AS old_gone_at,
+         {_each("CASE WHEN r.keep IS NOT NULL AND '{c}' = ANY (r.keep) THEN f.{c} ELSE r.{c} END AS {c}")},
+         {_each("f.{c} AS old_{c}")}
+  FROM fence
+  CROSS JOIN json_to_recordset(%(files)s::json) AS r (file_id text, keep text[], {_each("{c} {t}")})
+  LEFT JOIN syncer.file f ON f.source = %(source)s AND f.file_id = r.file_id
+),
+diff AS MATERIALIZED (
+  SELECT * FROM item
+  WHERE stored IS NULL OR old_gone_at IS NOT NULL
+     OR ({_each("{c}")}) IS DISTINCT FROM ({_each("old_{c}")})
+),
+written AS (
+  INSERT INTO syncer.file (source, file_id, {_each("{c}")}, first_seen_at, changed_at, first_run)
+  SELECT %(source)s, file_id, {_each("{c}")}, syncer.instant(), syncer.instant(), %(run)s FROM diff ORDER BY file_id
+  ON CONFLICT (source, file_id) DO UPDATE
+  SET ({_each("{c}")}) = ROW({_each("excluded.{c}")}), changed_at = excluded.changed_at, gone_at = NULL
+),
+changed AS (
+  INSERT INTO syncer.change (source, changed_at, file_id, field, old_value, new_value, run_id)
+  SELECT %(source)s, syncer.instant(), d.file_id, v.field, v.old_value, v.new_value, %(run)s
+  FROM diff d CROSS JOIN LATERAL (VALUES
+    ('gone_at', d.old_gone_at::text, NULL), {_each("('{c}', d.old_{c}::text, d.{c}::text)")}
+  ) AS v (field, old_value, new_value)
+  WHERE d.stored IS NOT NULL AND v.old_value IS DISTINCT FROM v.new_value
+),
+refused AS (
+  INSERT INTO syncer.rejected (source, digest, rejected_at, run_id, pull_id, page, position, file_id, reason, raw)
+  SELECT %(source)s, decode(r.digest, 'hex'), syncer.instant(), %(run)s, %(pull)s::bigint, %(page)s::int, r.position, r.file_id,
+         r.reason, r.raw
+  FROM fence CROSS JOIN json_to_recordset(%(rejected)s::json)
+       AS r (digest text, position int, file_id text, reason text, raw text)
+  ON CONFLICT DO NOTHING
+),
+counts AS MATERIALIZED (
+  SELECT (SELECT count(*) FROM diff WHERE stored IS NULL) AS inserted,
+         (SELECT count(*) FROM diff WHERE stored IS NOT NULL) AS updated,
+         (SELECT count(*) FROM item WHERE first_run <= %(settled)s) AS known
+  FROM fence
+)
+"""
+
+_FENCE = """
+WITH fence AS MATERIALIZED (
+  UPDATE syncer.lease SET held_until = clock_timestamp() + make_interval(secs => %(seconds)s)
+  WHERE source = %(source)s AND epoch = %(epoch)s RETURNING 1
+),
+"""
+
+_COMMIT_PAGE = f"""{_FENCE} {_FILES},
+ledger AS (
+  INSERT INTO syncer.page (source, pull_id, generation, part, page, run_id, committed_at, context_in, context_out,
+                           entries, file_count, rejected, inserted, updated, oldest, newest, file_ids)
+  SELECT %(source)s, %(pull)s, %(generation)s, %(part)s, %(page)s, %(run)s, syncer.instant(), %(context_in)s::bytea,
+         %(context_out)s::bytea, %(entries)s, %(file_count)s::bigint, %(odd)s, inserted, updated, %(page_oldest)s::timestamptz,
+         %(page_newest)s::timestamptz, ARRAY(SELECT file_id FROM item ORDER BY file_id)
+  FROM counts
+)
+UPDATE syncer.pull p
+SET phase = %(phase)s, page = %(page)s, pages = p.pages + 1, files = p.files + %(entries)s,
+    inserted = p.inserted + c.inserted, updated = p.updated + c.updated,
+    unchanged = p.unchanged + %(distinct)s - c.inserted - c.updated,
+    rejected = p.rejected + %(odd)s, unidentified = p.unidentified + %(unidentified)s,
+    short = p.short + %(short)s, api_calls = p.api_calls + %(calls)s,
+    oldest = %(oldest)s::timestamptz, newest = %(newest)s::timestamptz,
+    context_at = syncer.instant(), reason = %(reason)s::text, context = %(context)s::text
+FROM counts c
+WHERE p.source = %(source)s AND p.pull_id = %(pull)s
+RETURNING c.inserted, c.updated, c.known
+"""
+
+_COMMIT_CONFIRMED = f"{_FENCE} {_FILES} SELECT inserted, updated, known FROM counts"
+# A person's lookup belongs to no pull and holds no lease: its fence is always open.
+_COMMIT_LOOKUP = f"WITH fence AS (SELECT 1), {_FILES} SELECT inserted, updated, known FROM counts"
+
+# Ids of a page that this generation's listing had already shown.
+_MET = """
+SELECT EXISTS (
+  SELECT FROM syncer.page
+  WHERE source = %(source)s AND pull_id = %(pull)s AND generation = %(generation)s AND part = 'listing'
+    AND file_ids && %(ids)s::text[])
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Under what a page is written: the source, the epoch and length (seconds) of its lease, and the run."""
+
+    source: str
+    epoch: int
+    lease_seconds: float
+    run_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Where the page belongs in its pull, and where the pull goes on after it."""
+
+    pull_id: int
+    generation: int
+    part: str
+    page: int
+    context_in: str | None
+    phase: str
+    context: str | None
+    reason: str | None
+    oldest: datetime | None
+    newest: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of a page's files: `known` of them had been listed by a cleanly finished pull before."""
+
+    inserted: int
+    updated: int
+    known: int
+
+
+def context_hash(context: str | None) -> bytes | None:
+    """Return eight bytes that stand for a context in the ledger; None for none."""
+    return None if context is None else hashlib.blake2b(context.encode(errors="replace"), digest_size=8).digest()
+
+
+def commit_page(
+    connection: sa.Connection, claim: Claim, at: Checkpoint, page: Page, *, settled_run: int, calls: int
+) -> Fate:
+    """Commit one page of a pull: afterwards its files are visible and the checkpoint stands behind it, or neither.
+
+    `settled_run` is the run of the last cleanly finished pull of this scope (0 for none), `calls` the API calls since
+    the last commit. Raises Fenced when the source was taken over; then nothing was written.
+    """
+    times = [file.created_at for file in page.files if file.created_at is not None]
+    row = _with_deadlocks_retried(
+        connection,
+        _COMMIT_PAGE,
+        **_files_of(page),
+        source=claim.source,
+        epoch=claim.epoch,
+        seconds=claim.lease_seconds,
+        run=claim.run_id,
+        pull=at.pull_id,
+        generation=at.generation,
+        part=at.part,
+        page=at.page,
+        context_in=context_hash(at.context_in),
+        context_out=context_hash(page.context),
+        entries=page.entries,
+        distinct=len(page.files),
+        file_count=page.file_count,
+        short=int(page.file_count is not None and page.entries < page.file_count),
+        odd=len(page.rejected),
+        unidentified=sum(entry.file_id is None for entry in page.rejected),
+        page_oldest=min(times, default=None),
+        page_newest=max(times, default=None),
+        oldest=at.oldest,
+        newest=at.newest,
+        phase=at.phase,
+        context=at.context,
+        reason=at.reason,
+        settled=settled_run,
+        calls=calls,
+    ).one_or_none()
+    if row is None:
+        raise fenced(claim.source)
+    return Fate(*row)
+
+
+def commit_lookup(connection: sa.Connection, source: str, run_id: int, page: Page) -> Fate:
+    """Store what a lookup answered; it belongs to no pull, and makes nothing known to one."""
+    row = _with_deadlocks_retried(
+        connection, _COMMIT_LOOKUP, **_files_of(page), source=source, run=run_id, pull=None, page=None, settled=0
+    ).one()
+    return Fate(*row)
+
+
+def commit_confirmed(connection: sa.Connection, claim: Claim, page: Page) -> None:
+    """Store what the API answered when a sweep asked for files by id. Raises Fenced like `commit_page`."""
+    row = _with_deadlocks_retried(
+        connection, _COMMIT_CONFIRMED, **_files_of(page), source=claim.source, epoch=claim.epoch,
+        seconds=claim.lease_seconds, run=claim.run_id, pull=None, page=None, settled=0,
+    ).one_or_none()  # fmt: skip
+    if row is None:
+        raise fenced(claim.source)
+
+
+def listed_before(connection: sa.Connection, source: str, pull_id: int, generation: int, page: Page) -> bool:
+    """Return whether any file of `page` is in the ledger of this generation's listing."""
+    ids = [file.file_id for file in page.files]
+    return bool(rows(connection, _MET, source=source, pull=pull_id, generation=generation, ids=ids).scalar())
+
+
+def contexts_seen(connection: sa.Connection, source: str, pull_id: int, generation: int) -> list[bytes]:
+    """Return the hashes of the contexts that this generation's listing gave out, for the guard against circles."""
+    return list(
+        rows(
+            connection,
+            "SELECT context_out FROM syncer.page WHERE source = %(source)s AND pull_id = %(pull)s "
+            "AND generation = %(generation)s AND part = 'listing' AND context_out IS NOT NULL",
+            source=source,
+            pull=pull_id,
+            generation=generation,
+        ).scalars()
+    )
+
+
+def _files_of(page: Page) -> dict[str, str]:
+    return {"files": json.dumps([_row(file) for file in page.files]), "rejected": _rejected(page)}
+
+
+def _row(file: BackupFile) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "file_id": file.file_id,
+        "name": file.name,
+        "size_bytes": file.size_bytes,
+        "file_type": file.file_type,
+        "duration_seconds": file.duration_seconds,
+        "status": file.status,
+        "created_at": _text(file.created_at),
+        "expires_at": _text(file.expires_at),
+        "created_raw": file.created_raw,
+        "expires_raw": file.expires_raw,
+        "url": file.url,
+    }
+    if file.extra:
+        row["extra"] = file.extra
+    if file.unreadable:
+        row["keep"] = sorted(file.unreadable)
+    return row
+
+
+def _text(instant: datetime | None) -> str | None:
+    return None if instant is None else instant.isoformat()
+
+
+def _rejected(page: Page) -> str:
+    if not page.rejected:
+        return "[]"
+    return json.dumps(
+        [
+            {
+                "digest": hashlib.blake2b(f"{entry.reason}\n{entry.raw}".encode(), digest_size=16).hexdigest(),
+                "position": entry.position,
+                "file_id": entry.file_id,
+                "reason": entry.reason,
+                "raw": entry.raw,
+            }
+            for entry in page.rejected
+        ]
+    )
+
+
+def _with_deadlocks_retried(connection: sa.Connection, sql: str, **parameters: Any) -> sa.CursorResult[Any]:
+    """Run the statement again when it lost a deadlock (a lookup and a pull that store the same files)."""
+    for _ in range(_DEADLOCK_TRIES - 1):
+        try:
+            return rows(connection, sql, **parameters)
+        except exc.OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) not in {"40P01", "40001"}:
+                raise
+    return rows(connection, sql, **parameters)

@@ -1,0 +1,255 @@
+"""Pulls and runs: begin, take up again, list anew, end. Every write is fenced by the lease's epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from syncer.store.database import rows
+from syncer.store.leases import fenced
+from syncer.store.pages import Claim
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a pull lists; a context is only ever used for the scope that it was given out for.
+
+    `listing` is a fingerprint of endpoint, region and account (no secret can be read from it).
+    """
+
+    source: str
+    listing: str
+    prefix: str
+    page_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPull:
+    """A pull as it stands in the database."""
+
+    pull_id: int
+    phase: str
+    generation: int
+    page: int
+    farthest: int
+    context: str | None
+    oldest: datetime | None
+    newest: datetime | None
+    reason: str | None
+    allow_sweep: bool
+    resumed: bool
+
+
+_NEW_RUN = """
+INSERT INTO syncer.run (source, kind, pull_id, holder, started_at)
+VALUES (%(source)s, %(kind)s, %(pull)s::bigint, %(holder)s, syncer.instant()) RETURNING run_id
+"""
+
+_UNFINISHED = """
+SELECT pull_id, phase, generation, page, farthest, context, oldest, newest, reason, allow_sweep,
+       listing = %(listing)s AND prefix = %(prefix)s AND page_size = %(page_size)s AS same_scope
+FROM syncer.pull WHERE source = %(source)s AND kind = 'full' AND finished_at IS NULL
+"""
+
+_ABANDON = """
+UPDATE syncer.pull p SET finished_at = syncer.instant(), outcome = 'abandoned', reason = %(reason)s
+WHERE source = %(source)s AND kind = %(kind)s AND finished_at IS NULL
+  AND EXISTS (SELECT FROM syncer.lease WHERE source = %(source)s AND epoch = %(epoch)s)
+"""
+
+_NEW_PULL = """
+INSERT INTO syncer.pull (source, kind, listing, prefix, page_size, allow_sweep, first_run, started_at)
+SELECT %(source)s, %(kind)s, %(listing)s, %(prefix)s, %(page_size)s, %(allow_sweep)s, %(run)s, syncer.instant()
+FROM syncer.lease WHERE source = %(source)s AND epoch = %(epoch)s
+RETURNING pull_id
+"""
+
+# The run number below which a file is known, and when the pull that settled it began; `full` tells whether any full
+# pull of this scope has finished cleanly.
+_SETTLED = """
+SELECT coalesce(max(settled_run), 0) AS settled_run,
+       (array_agg(started_at ORDER BY pull_id DESC))[1] AS started_at,
+       coalesce(bool_or(kind = 'full'), false) AS full
+FROM syncer.pull
+WHERE source = %(source)s AND settled_run IS NOT NULL AND listing = %(listing)s AND prefix = %(prefix)s
+"""
+
+_FENCE = """
+WITH fence AS MATERIALIZED (
+  SELECT 1 FROM syncer.lease WHERE source = %(source)s AND epoch = %(epoch)s FOR UPDATE
+)
+"""
+
+_RESTART = f"""{_FENCE},
+death AS (
+  INSERT INTO syncer.context_death (source, pull_id, generation, part, page, died_at, age_seconds, code)
+  SELECT p.source, p.pull_id, p.generation, %(part)s, p.page, clock_timestamp(),
+         CASE WHEN p.context IS NULL THEN NULL ELSE extract(epoch FROM syncer.instant() - p.context_at)::bigint END,
+         %(code)s::integer
+  FROM syncer.pull p, fence WHERE p.source = %(source)s AND p.pull_id = %(pull)s AND %(code)s::integer IS NOT NULL
+)
+UPDATE syncer.pull p
+SET phase = %(phase)s, generation = %(generation)s, page = %(page)s, farthest = %(farthest)s, context = NULL,
+    context_at = NULL, oldest = %(oldest)s::timestamptz, newest = %(newest)s::timestamptz, reason = %(reason)s::text,
+    restarts = p.restarts + (%(code)s::integer IS NOT NULL)::int, api_calls = p.api_calls + %(calls)s
+FROM fence WHERE p.source = %(source)s AND p.pull_id = %(pull)s
+"""
+
+_FINISH = f"""{_FENCE}
+UPDATE syncer.pull p
+SET phase = 'done', context = NULL, context_at = NULL, finished_at = syncer.instant(), outcome = %(outcome)s,
+    reason = %(reason)s::text, error = %(error)s::text, api_calls = p.api_calls + %(calls)s,
+    settled_run = CASE WHEN %(settled)s THEN %(run)s END
+FROM fence WHERE p.source = %(source)s AND p.pull_id = %(pull)s
+"""
+
+# A full pull that failed can be taken up again and stays unfinished; a recent one begins anew next time.
+_INTERRUPT = f"""{_FENCE}
+UPDATE syncer.pull p
+SET outcome = %(outcome)s, error = %(error)s::text, api_calls = p.api_calls + %(calls)s,
+    finished_at = CASE WHEN p.kind = 'recent' THEN syncer.instant() END
+FROM fence WHERE p.source = %(source)s AND p.pull_id = %(pull)s AND p.finished_at IS NULL
+"""
+
+_END_RUN = """
+UPDATE syncer.run SET finished_at = syncer.instant(), outcome = %(outcome)s, error = %(error)s::text,
+  pull_id = %(pull)s::bigint, api_calls = %(calls)s
+WHERE source = %(source)s AND run_id = %(run)s
+"""
+
+
+def begin_run(connection: sa.Connection, source: str, kind: str, *, holder: str) -> int:
+    """Note that an attempt begins; return its number."""
+    return int(rows(connection, _NEW_RUN, source=source, kind=kind, pull=None, holder=holder).scalar_one())
+
+
+def end_run(
+    connection: sa.Connection, source: str, run_id: int, *, pull_id: int | None, outcome: str, error: str | None,
+    calls: int,
+) -> None:  # fmt: skip
+    """Note how the attempt ended; it touches nothing but the run's own row."""
+    rows(connection, _END_RUN, source=source, run=run_id, pull=pull_id, outcome=outcome, error=error, calls=calls)
+
+
+def take_up_full(connection: sa.Connection, claim: Claim, scope: Scope, *, allow_sweep: bool) -> StoredPull:
+    """Resume the source's unfinished full pull if its scope is this one, else abandon it and begin a new one.
+
+    With `allow_sweep` only a pull that was itself begun so is resumed: the brake is released for fresh evidence.
+    """
+    found = rows(
+        connection,
+        _UNFINISHED,
+        source=scope.source,
+        listing=scope.listing,
+        prefix=scope.prefix,
+        page_size=scope.page_size,
+    ).one_or_none()
+    if found is None:
+        return _begin(connection, claim, scope, "full", allow_sweep=allow_sweep)
+    if not found.same_scope:
+        _abandon(connection, claim, "full", "the settings (account, endpoint, prefix or page size) changed meanwhile")
+    elif allow_sweep and not found.allow_sweep:
+        _abandon(connection, claim, "full", "a new pull was asked for with --allow-sweep")
+    else:
+        rows(
+            connection,
+            "UPDATE syncer.pull SET outcome = NULL, error = NULL WHERE source = %(source)s AND pull_id = %(pull)s",
+            source=scope.source,
+            pull=found.pull_id,
+        )
+        return StoredPull(*found[:10], resumed=True)
+    return _begin(connection, claim, scope, "full", allow_sweep=allow_sweep)
+
+
+def begin_recent(connection: sa.Connection, claim: Claim, scope: Scope) -> StoredPull:
+    """Begin a recent pull; one that a killed process left is closed."""
+    _abandon(connection, claim, "recent", "the process that ran it was killed")
+    return _begin(connection, claim, scope, "recent", allow_sweep=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """How far this scope is known: files first stored up to `run_id`, by a pull that began at `started_at`.
+
+    `full` says whether any full pull of the scope has finished cleanly.
+    """
+
+    run_id: int
+    started_at: datetime | None
+    full: bool
+
+
+def settled(connection: sa.Connection, scope: Scope) -> Settled:
+    """Return what the cleanly finished pulls of this scope have settled."""
+    row = rows(connection, _SETTLED, source=scope.source, listing=scope.listing, prefix=scope.prefix).one()
+    return Settled(row.settled_run, row.started_at, row.full)
+
+
+def list_anew(
+    connection: sa.Connection, claim: Claim, pull_id: int, *, part: str, code: int | None, state: Mapping[str, Any],
+    calls: int,
+) -> None:  # fmt: skip
+    """Forget the context and begin the listing that `state` describes (phase, generation, page, farthest, ...).
+
+    `code` is the API's reason for a lost context, kept with its age; None when the listing turns for another reason.
+    """
+    _fenced_write(connection, _RESTART, claim, pull=pull_id, part=part, code=code, calls=calls, **state)
+
+
+def finish(
+    connection: sa.Connection, claim: Claim, pull_id: int, *, outcome: str, reason: str | None, error: str | None,
+    settled: bool, calls: int,
+) -> None:  # fmt: skip
+    """End a pull for good. `settled` makes what it listed known: it read its listing to a proven end."""
+    _fenced_write(
+        connection, _FINISH, claim, pull=pull_id, outcome=outcome, reason=reason, error=error, settled=settled,
+        run=claim.run_id, calls=calls,
+    )  # fmt: skip
+
+
+def interrupt(
+    connection: sa.Connection, claim: Claim, pull_id: int, *, outcome: str, error: str | None, calls: int
+) -> None:
+    """Note on an unfinished pull how its last run failed or was stopped; its checkpoint stands."""
+    rows(
+        connection, _INTERRUPT, source=claim.source, epoch=claim.epoch, pull=pull_id, outcome=outcome, error=error,
+        calls=calls,
+    )  # fmt: skip
+
+
+_TOTALS = """
+SELECT pages, files, inserted, updated, unchanged, rejected, unidentified, short, gone, drifted, suspects, restarts,
+       api_calls, extract(epoch FROM coalesce(finished_at, syncer.instant()) - started_at)::float8 AS seconds
+FROM syncer.pull WHERE source = %(source)s AND pull_id = %(pull)s
+"""
+
+
+def totals(connection: sa.Connection, source: str, pull_id: int) -> dict[str, Any]:
+    """Return the committed counters of a pull, over all its runs."""
+    return dict(rows(connection, _TOTALS, source=source, pull=pull_id).mappings().one())
+
+
+def _begin(connection: sa.Connection, claim: Claim, scope: Scope, kind: str, *, allow_sweep: bool) -> StoredPull:
+    pull_id = rows(
+        connection, _NEW_PULL, source=scope.source, kind=kind, listing=scope.listing, prefix=scope.prefix,
+        page_size=scope.page_size, allow_sweep=allow_sweep, run=claim.run_id, epoch=claim.epoch,
+    ).scalar()  # fmt: skip
+    if pull_id is None:
+        raise fenced(scope.source)
+    return StoredPull(
+        pull_id, "listing", 1, 0, 0, context=None, oldest=None, newest=None, reason=None, allow_sweep=allow_sweep,
+        resumed=False,
+    )  # fmt: skip
+
+
+def _abandon(connection: sa.Connection, claim: Claim, kind: str, reason: str) -> None:
+    rows(connection, _ABANDON, source=claim.source, kind=kind, epoch=claim.epoch, reason=reason)
+
+
+def _fenced_write(connection: sa.Connection, sql: str, claim: Claim, **parameters: Any) -> None:
+    if rows(connection, sql, source=claim.source, epoch=claim.epoch, **parameters).rowcount != 1:
+        raise fenced(claim.source)

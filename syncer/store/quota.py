@@ -1,0 +1,71 @@
+"""The call quota of an account as one row: slots evenly spaced, shared by every process, kept across restarts."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from syncer.store.database import rows
+
+# Slots are (60 + SLACK) / n seconds apart, so that n + 1 grants span more than a minute even when one call leaves
+# up to SLACK seconds late: half of it is given to grants that come late (CREDIT, so that no slot is wasted on a
+# sleep that overshot), the other half to the way from the grant to the wire.
+SLACK_SECONDS = 0.6
+_CREDIT_SECONDS = 0.3
+# After a 4400 all processes of the account pause this long: the window is a minute, and somebody else uses it too.
+_STEP_BACK_SECONDS = 20.0
+
+# The instant is taken after the row lock is held (in SET), never from before a wait for it.
+_ACQUIRE = """
+INSERT INTO syncer.quota AS q (account, next_at, calls)
+VALUES (%(account)s, clock_timestamp() + make_interval(secs => %(spacing)s), 1)
+ON CONFLICT (account) DO UPDATE SET
+  next_at = greatest(q.next_at, clock_timestamp() - make_interval(secs => %(credit)s))
+            + make_interval(secs => %(spacing)s),
+  calls = q.calls + 1
+WHERE q.next_at <= clock_timestamp() AND (%(interactive)s OR q.reserved_until IS NULL
+                                          OR q.reserved_until <= clock_timestamp())
+RETURNING 1
+"""
+
+_WAIT = """
+SELECT greatest(0.001, extract(epoch FROM greatest(
+    next_at, CASE WHEN %(interactive)s THEN next_at ELSE reserved_until END) - clock_timestamp()))::float8
+FROM syncer.quota WHERE account = %(account)s
+"""
+
+_RESERVE = """
+UPDATE syncer.quota SET reserved_until = next_at + make_interval(secs => %(spacing)s)
+WHERE account = %(account)s
+"""
+
+_STEP_BACK = """
+UPDATE syncer.quota SET refused = refused + 1,
+  next_at = greatest(next_at, clock_timestamp() + make_interval(secs => %(seconds)s))
+WHERE account = %(account)s
+"""
+
+
+def spacing(calls_per_minute: int) -> float:
+    """Return the seconds between two calls that keep within `calls_per_minute` in any 60 seconds."""
+    return (60.0 + SLACK_SECONDS) / calls_per_minute
+
+
+def try_acquire(connection: sa.Connection, account: str, *, calls_per_minute: int, interactive: bool) -> float:
+    """Take the next slot if it is due: return 0.0 when granted, else the seconds to wait before asking again.
+
+    An interactive caller's wish reserves the next slot, so that background pulls let it pass.
+    """
+    gap = spacing(calls_per_minute)
+    granted = rows(
+        connection, _ACQUIRE, account=account, spacing=gap, credit=_CREDIT_SECONDS, interactive=interactive
+    ).scalar()
+    if granted is not None:
+        return 0.0
+    if interactive:
+        rows(connection, _RESERVE, account=account, spacing=gap)
+    return float(rows(connection, _WAIT, account=account, interactive=interactive).scalar() or 0.001)
+
+
+def step_back(connection: sa.Connection, account: str) -> None:
+    """Pause every process of the account after the API said that the quota is exceeded (4400)."""
+    rows(connection, _STEP_BACK, account=account, seconds=_STEP_BACK_SECONDS)

@@ -1,0 +1,146 @@
+"""The sweep's facts and writes: which known files a proven pull did not list, and the mark that they are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import sqlalchemy as sa
+
+from syncer.model import Suspicion
+from syncer.store.database import planned_freely, rows
+from syncer.store.leases import fenced
+from syncer.store.pages import Claim
+
+# Gates one to three: the scope of the pull, absence from every one of its listings, known before it began.
+_GATHER = """
+WITH fence AS MATERIALIZED (
+  SELECT 1 FROM syncer.lease WHERE source = %(source)s AND epoch = %(epoch)s FOR UPDATE
+),
+known AS MATERIALIZED (
+  SELECT f.file_id, coalesce(f.expires_at > syncer.instant(), true) AS unexpired
+  FROM syncer.file f JOIN syncer.pull p ON p.source = f.source AND p.pull_id = %(pull)s CROSS JOIN fence
+  WHERE f.source = %(source)s AND f.gone_at IS NULL AND f.first_run < p.first_run
+    AND (p.prefix = '' OR starts_with(f.name, p.prefix))
+),
+listed AS (
+  SELECT unnest(file_ids) AS file_id FROM syncer.page WHERE source = %(source)s AND pull_id = %(pull)s
+),
+absent AS MATERIALIZED (
+  SELECT k.* FROM known k WHERE NOT EXISTS (SELECT FROM listed l WHERE l.file_id = k.file_id)
+),
+kept AS (
+  INSERT INTO syncer.suspect (source, pull_id, file_id) SELECT %(source)s, %(pull)s, file_id FROM absent
+)
+SELECT (SELECT count(*) FROM absent) AS suspects,
+       (SELECT count(*) FROM absent WHERE unexpired) AS missing,
+       (SELECT count(*) FROM known WHERE unexpired) AS present
+FROM fence
+"""
+
+_GATHERED = """
+UPDATE syncer.pull SET suspects = %(suspects)s WHERE source = %(source)s AND pull_id = %(pull)s
+"""
+
+_NEXT = """
+SELECT file_id FROM syncer.suspect WHERE source = %(source)s AND pull_id = %(pull)s ORDER BY file_id LIMIT %(limit)s
+"""
+
+# The newest file that the pull listed: the least likely to have gone since.
+_CANARY = """
+SELECT file_ids[1] FROM syncer.page
+WHERE source = %(source)s AND pull_id = %(pull)s AND part = 'listing' AND cardinality(file_ids) > 0
+ORDER BY generation DESC, page LIMIT 1
+"""
+
+_RESOLVE = """
+WITH fence AS MATERIALIZED (
+  UPDATE syncer.lease SET held_until = clock_timestamp() + make_interval(secs => %(seconds)s)
+  WHERE source = %(source)s AND epoch = %(epoch)s RETURNING 1
+),
+gone AS (
+  UPDATE syncer.file f SET gone_at = syncer.instant(), changed_at = syncer.instant()
+  FROM fence WHERE f.source = %(source)s AND f.file_id = ANY (%(missing)s::text[]) AND f.gone_at IS NULL
+  RETURNING f.file_id
+),
+changed AS (
+  INSERT INTO syncer.change (source, changed_at, file_id, field, old_value, new_value, run_id)
+  SELECT %(source)s, syncer.instant(), file_id, 'gone_at', NULL, syncer.instant()::text, %(run)s FROM gone
+),
+settled AS (
+  DELETE FROM syncer.suspect s USING fence
+  WHERE s.source = %(source)s AND s.pull_id = %(pull)s
+    AND (s.file_id = ANY (%(missing)s::text[]) OR s.file_id = ANY (%(alive)s::text[]))
+)
+UPDATE syncer.pull p
+SET gone = p.gone + (SELECT count(*) FROM gone),
+    drifted = p.drifted + (SELECT count(*) FROM syncer.file f
+      WHERE f.source = %(source)s AND f.file_id = ANY (%(alive)s::text[])
+        AND coalesce(f.expires_at > syncer.instant(), true) AND (p.prefix = '' OR starts_with(f.name, p.prefix))),
+    api_calls = p.api_calls + %(calls)s
+FROM fence WHERE p.source = %(source)s AND p.pull_id = %(pull)s
+"""
+
+
+class _Refused(Exception):  # noqa: N818 - a signal to roll back, never seen outside
+    pass
+
+
+def gather(
+    connection: sa.Connection, claim: Claim, pull_id: int, *, allowed: Callable[[Suspicion], bool]
+) -> tuple[Suspicion, bool]:
+    """Find the suspects of a proven pull; keep them to be asked for, unless `allowed` says no.
+
+    Returns what was found and whether the sweep may go on. One transaction: after a crash it is simply done again.
+    Raises Fenced.
+    """
+    found: Suspicion | None = None
+    try:
+        with planned_freely(connection):
+            row = rows(connection, _GATHER, source=claim.source, epoch=claim.epoch, pull=pull_id).one_or_none()
+            if row is None:
+                raise fenced(claim.source)
+            found = Suspicion(*row)
+            rows(connection, _GATHERED, source=claim.source, pull=pull_id, suspects=found.suspects)
+            if not allowed(found):
+                raise _Refused
+    except _Refused:
+        assert found is not None
+        return found, False
+    return found, True
+
+
+def gathered(connection: sa.Connection, source: str, pull_id: int) -> bool:
+    """Return whether the pull's suspects were already found (and the brake let them pass) by an earlier run."""
+    found = rows(
+        connection,
+        "SELECT suspects IS NOT NULL FROM syncer.pull WHERE source = %(source)s AND pull_id = %(pull)s",
+        source=source,
+        pull=pull_id,
+    ).scalar()
+    return bool(found)
+
+
+def next_suspects(connection: sa.Connection, source: str, pull_id: int, limit: int) -> list[str]:
+    """Return up to `limit` suspects that have not been asked for."""
+    return list(rows(connection, _NEXT, source=source, pull=pull_id, limit=limit).scalars())
+
+
+def canary(connection: sa.Connection, source: str, pull_id: int) -> str | None:
+    """Return the id of a file that the pull listed, None when it listed nothing."""
+    found: str | None = rows(connection, _CANARY, source=source, pull=pull_id).scalar()
+    return found
+
+
+def resolve(
+    connection: sa.Connection, claim: Claim, pull_id: int, *, missing: Sequence[str], alive: Sequence[str], calls: int
+) -> None:
+    """Mark `missing` as gone and let go of the suspects `alive`; counts those of them that the listing skipped.
+
+    Raises Fenced when the source was taken over; then nothing was written.
+    """
+    written = rows(
+        connection, _RESOLVE, source=claim.source, epoch=claim.epoch, seconds=claim.lease_seconds, run=claim.run_id,
+        pull=pull_id, missing=list(missing), alive=list(alive), calls=calls,
+    ).rowcount  # fmt: skip
+    if written != 1:
+        raise fenced(claim.source)

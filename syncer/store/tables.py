@@ -1,0 +1,273 @@
+"""The private schema as SQLAlchemy tables: what the migrations must add up to, and the comments people read in psql.
+
+Every key begins with the source, so that the tables can be distributed by it.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+SCHEMA = "syncer"
+
+metadata = MetaData(
+    schema=SCHEMA,
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "fk": "%(table_name)s_%(column_0_name)s_fkey",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+    },
+)
+
+
+def _instant(name: str, comment: str, *, nullable: bool = True) -> Column[object]:
+    return Column(name, DateTime(timezone=True), nullable=nullable, comment=comment)
+
+
+def _count(name: str, comment: str) -> Column[int]:
+    return Column(name, BigInteger, nullable=False, server_default=text("0"), comment=comment)
+
+
+source = Table(
+    "source",
+    metadata,
+    Column("source", Text, primary_key=True, comment="Name of the source in the settings."),
+    Column("account", Text, nullable=False, comment="Key of the quota that the source's calls count against."),
+    Column("prefix", Text, nullable=False, server_default="", comment="Scope now set: names that begin with this."),
+    _instant("next_full_at", "When the daemon's next full pull is due; null before it first ran."),
+    _instant("next_recent_at", "When the daemon's next recent pull is due."),
+    comment="An account and scope that is listed.",
+)
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("source", Text, ForeignKey(source.c.source), primary_key=True, comment="The source that is held."),
+    Column(
+        "epoch",
+        BigInteger,
+        nullable=False,
+        server_default=text("0"),
+        comment="Raised by every claim; a page is only committed under the epoch it was pulled under.",
+    ),
+    Column("holder", Text, comment="Host and process of the holder, for people."),
+    _instant("held_until", "The holder's claim ends here unless renewed; null when the source is free."),
+    Column("backend_pid", Integer, comment="The holder's database session; when it is gone the source is free."),
+    _instant("backend_start", "When that session began (process numbers are used again)."),
+    comment="Who is pulling a source; one row each.",
+    postgresql_with={"fillfactor": 50},
+)
+
+quota = Table(
+    "quota",
+    metadata,
+    Column("account", Text, primary_key=True, comment="Key of the account; never the secret id itself."),
+    _instant("next_at", "Earliest instant of the next call.", nullable=False),
+    _instant("reserved_until", "Background pulls leave the slots before this to a person's lookup."),
+    _count("calls", "Calls granted so far."),
+    _count("refused", "Calls which the API answered with 4400 (quota exceeded)."),
+    comment="The call quota of an account, shared by all processes.",
+    postgresql_with={"fillfactor": 50},
+)
+
+pull = Table(
+    "pull",
+    metadata,
+    Column("source", Text, ForeignKey(source.c.source), nullable=False, comment="The source that is listed."),
+    Column("pull_id", BigInteger, Identity(always=True), nullable=False, comment="Rises with every pull."),
+    Column("kind", Text, nullable=False, comment="full or recent."),
+    Column("listing", Text, nullable=False, comment="Fingerprint of endpoint, region and account."),
+    Column("prefix", Text, nullable=False, comment="Only names that begin with this were asked for."),
+    Column("page_size", SmallInteger, nullable=False, comment="Files asked for a page."),
+    Column("allow_sweep", Boolean, nullable=False, comment="The brake is off for this pull."),
+    Column("first_run", BigInteger, nullable=False, comment="The run that began this pull."),
+    _instant("started_at", "When the pull began.", nullable=False),
+    _instant("finished_at", "When it ended for good; null while it can be resumed."),
+    Column("outcome", Text, comment="complete, unproven, failed, stopped, abandoned; null while it runs."),
+    Column("error", Text, comment="Why the last run failed or the sweep was refused."),
+    Column("reason", Text, comment="Why the pull is, or is not, proven; in words."),
+    Column("settled_run", BigInteger, comment="The run in which the pull finished cleanly; what it stored is known."),
+    Column("phase", Text, nullable=False, server_default="listing", comment="listing, tail, sweep or done."),
+    Column("generation", Integer, nullable=False, server_default=text("1"), comment="Listings begun, lost contexts."),
+    Column("page", Integer, nullable=False, server_default=text("0"), comment="Pages of this generation and phase."),
+    Column("farthest", Integer, nullable=False, server_default=text("0"), comment="Most pages of an earlier one."),
+    _count("pages", "Pages committed, all generations."),
+    _count("files", "Entries listed, all generations."),
+    _count("inserted", "Files seen for the first time."),
+    _count("updated", "Files whose row changed."),
+    _count("unchanged", "Files whose row was as listed."),
+    _count("rejected", "Entries not understood in whole or in part."),
+    _count("short", "Pages that held fewer entries than their own fileCount said."),
+    _count("unidentified", "Rejected entries without a readable file id: such a pull does not sweep."),
+    Column("suspects", BigInteger, comment="Known files it did not list, to be asked for by id; null before that."),
+    _count("gone", "Files marked as gone."),
+    _count("drifted", "Unexpired suspects that exist: the listing skipped them."),
+    _count("restarts", "Contexts lost."),
+    _count("api_calls", "Calls made, failed ones included."),
+    _instant("oldest", "Oldest createTime of this generation's listing."),
+    _instant("newest", "Newest createTime of this generation's listing."),
+    _instant("context_at", "When the context was received."),
+    Column("context", Text, comment="The checkpoint: where the listing goes on; null at its beginning."),
+    PrimaryKeyConstraint("source", "pull_id"),
+    CheckConstraint("kind in ('full', 'recent')", name="kind"),
+    CheckConstraint(
+        "outcome in ('complete', 'unproven', 'failed', 'stopped', 'abandoned')",
+        name="outcome",
+    ),
+    CheckConstraint("phase in ('listing', 'tail', 'sweep', 'done')", name="phase"),
+    comment="One pass over a listing, with its checkpoint while it is unfinished.",
+    postgresql_with={"fillfactor": 50},
+)
+Index(
+    "pull_unfinished_idx",
+    pull.c.source,
+    unique=True,
+    postgresql_where=text("kind = 'full' and finished_at is null"),
+)
+Index("pull_settled_idx", pull.c.source, pull.c.pull_id, postgresql_where=text("settled_run is not null"))
+
+run = Table(
+    "run",
+    metadata,
+    Column("source", Text, ForeignKey(source.c.source), nullable=False, comment="The source."),
+    Column("run_id", BigInteger, Identity(always=True), nullable=False, comment="Rises with every run."),
+    Column("kind", Text, nullable=False, comment="full, recent or lookup."),
+    Column("pull_id", BigInteger, comment="The pull that was attempted; null for a lookup."),
+    Column("holder", Text, nullable=False, comment="Host and process."),
+    _instant("started_at", "When the attempt began.", nullable=False),
+    _instant("finished_at", "When it ended; null while it runs and after a kill."),
+    Column("outcome", Text, comment="complete, unproven, failed or stopped."),
+    Column("api_calls", Integer, nullable=False, server_default=text("0"), comment="Calls made, as committed."),
+    Column("error", Text, comment="Why it failed."),
+    PrimaryKeyConstraint("source", "run_id"),
+    comment="One attempt at a pull (a resumed pull takes several), or one lookup.",
+)
+
+page = Table(
+    "page",
+    metadata,
+    Column("source", Text, nullable=False, comment="The source."),
+    Column("pull_id", BigInteger, nullable=False, comment="The pull."),
+    Column("generation", Integer, nullable=False, comment="Which listing of the pull (a lost context begins another)."),
+    Column("part", Text, nullable=False, comment="listing, or tail: the proof from the other end."),
+    Column("page", Integer, nullable=False, comment="Counts from 1 within generation and part."),
+    Column("run_id", BigInteger, nullable=False, comment="The run that committed it."),
+    _instant("committed_at", "When.", nullable=False),
+    Column("context_in", LargeBinary, comment="Hash of the context that was sent; null: the listing's beginning."),
+    Column("context_out", LargeBinary, comment="Hash of the context that came; null: the listing's end."),
+    Column("entries", SmallInteger, nullable=False, comment="Entries that came."),
+    Column("file_count", BigInteger, comment="The API's own fileCount."),
+    Column("rejected", SmallInteger, nullable=False, comment="Entries not understood in whole or in part."),
+    Column("inserted", SmallInteger, nullable=False, comment="Files seen for the first time."),
+    Column("updated", SmallInteger, nullable=False, comment="Files whose row changed."),
+    _instant("oldest", "Oldest createTime on the page."),
+    _instant("newest", "Newest createTime on the page."),
+    Column("file_ids", ARRAY(Text), nullable=False, comment="What was seen."),
+    PrimaryKeyConstraint("source", "pull_id", "generation", "part", "page"),
+    ForeignKeyConstraint(["source", "pull_id"], [pull.c.source, pull.c.pull_id]),
+    comment="The page ledger: one row per committed page of a pull.",
+)
+
+file = Table(
+    "file",
+    metadata,
+    Column("source", Text, nullable=False, comment="The source."),
+    Column("file_id", Text, nullable=False, comment="fileId."),
+    Column("name", Text, comment="name."),
+    Column("size_bytes", BigInteger, comment="size, in bytes."),
+    Column("file_type", Text, comment="type."),
+    Column("duration_seconds", BigInteger, comment="duration, in seconds."),
+    Column("status", Integer, comment="status; not in the API's document (2 = normal in its sibling calls)."),
+    _instant("created_at", "createTime, read as UTC+8."),
+    _instant("expires_at", "expireTime, read as UTC+8."),
+    Column("created_raw", Text, comment="createTime as the API wrote it."),
+    Column("expires_raw", Text, comment="expireTime as the API wrote it."),
+    Column("url", Text, comment="url."),
+    Column("extra", JSONB, comment="Fields that the API's document does not describe."),
+    _instant("first_seen_at", "When this database first held the file.", nullable=False),
+    _instant("changed_at", "When any column here last changed.", nullable=False),
+    _instant("gone_at", "When the file was found gone from the listing; null while it is listed."),
+    Column("first_run", BigInteger, nullable=False, comment="The run that stored it first."),
+    PrimaryKeyConstraint("source", "file_id"),
+    comment="Every file ever seen, as last listed.",
+)
+Index("file_expires_idx", file.c.source, file.c.expires_at)
+Index("file_created_idx", file.c.source, file.c.created_at)
+
+change = Table(
+    "change",
+    metadata,
+    Column("source", Text, nullable=False, comment="The source."),
+    _instant("changed_at", "When the change was seen.", nullable=False),
+    Column("file_id", Text, nullable=False, comment="The file."),
+    Column("field", Text, nullable=False, comment="The column of report.backups (or created_raw, ...) that changed."),
+    Column("old_value", Text, comment="What was known before."),
+    Column("new_value", Text, comment="What is known now."),
+    Column("run_id", BigInteger, nullable=False, comment="The run that saw it."),
+    PrimaryKeyConstraint("source", "changed_at", "file_id", "field"),
+    comment="Every change of a stored file, a row a field.",
+)
+Index("change_file_idx", change.c.source, change.c.file_id)
+
+rejected = Table(
+    "rejected",
+    metadata,
+    Column("source", Text, nullable=False, comment="The source."),
+    Column("digest", LargeBinary, nullable=False, comment="Hash of reason and raw text: an entry is kept once."),
+    _instant("rejected_at", "When it was first met.", nullable=False),
+    Column("run_id", BigInteger, nullable=False, comment="The run that first met it."),
+    Column("pull_id", BigInteger, comment="The pull that first met it; null for a lookup."),
+    Column("page", Integer, comment="The page of that pull."),
+    Column("position", Integer, nullable=False, comment="Place on the page, from 0."),
+    Column("file_id", Text, comment="fileId, where it could be read."),
+    Column("reason", Text, nullable=False, comment="What could not be understood."),
+    Column("raw", Text, nullable=False, comment="The entry as it came."),
+    PrimaryKeyConstraint("source", "digest"),
+    comment="Entries that could not be understood in whole or in part.",
+)
+
+suspect = Table(
+    "suspect",
+    metadata,
+    Column("source", Text, nullable=False, comment="The source."),
+    Column("pull_id", BigInteger, nullable=False, comment="The proven pull that did not list it."),
+    Column("file_id", Text, nullable=False, comment="The file, still to be asked for by id."),
+    PrimaryKeyConstraint("source", "pull_id", "file_id"),
+    ForeignKeyConstraint(["source", "pull_id"], [pull.c.source, pull.c.pull_id]),
+    comment="Known files that a proven pull did not list; emptied as each is confirmed gone or found alive.",
+)
+
+context_death = Table(
+    "context_death",
+    metadata,
+    Column("source", Text, nullable=False, comment="The source."),
+    Column("pull_id", BigInteger, nullable=False, comment="The pull."),
+    Column("generation", Integer, nullable=False, comment="The listing whose context died."),
+    Column("part", Text, nullable=False, comment="listing or tail."),
+    Column("page", Integer, nullable=False, comment="Pages that this listing had reached."),
+    _instant("died_at", "When the API refused it.", nullable=False),
+    Column("age_seconds", BigInteger, comment="Age of the context then; null when none had been sent."),
+    Column("code", Integer, nullable=False, comment="70005 (invalid) or 70006 (used out of turn)."),
+    PrimaryKeyConstraint("source", "pull_id", "generation", "part", "died_at"),
+    comment="Contexts that the API no longer took, and how old they were.",
+)
