@@ -1,0 +1,58 @@
+"""Files written as the JSON entries of an answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from syncer.simulator.world import File, World
+
+_CACHE_BYTES = 24 << 20
+
+
+class Entries:
+    """Writes runs of entries, and keeps those it wrote while the world does not change (24 MB at most)."""
+
+    def __init__(self, world: World, *, digit_strings: bool) -> None:
+        self._world = world
+        self._digit_strings = digit_strings
+        self._cache: dict[tuple[int, ...], bytes] = {}
+        self._cached_bytes = 0
+        self._version = world.version
+
+    def write(self, slots: Sequence[int]) -> bytes:
+        """Write the files in `slots` as comma-separated JSON objects."""
+        if self._version != self._world.version:
+            self._cache.clear()
+            self._cached_bytes, self._version = 0, self._world.version
+        key = tuple(slots)
+        text = self._cache.get(key)
+        if text is None:
+            text = ",".join([self._entry(self._world.file(slot)) for slot in slots]).encode("ascii")
+            if self._cached_bytes + len(text) < _CACHE_BYTES:
+                self._cache[key] = text
+                self._cached_bytes += len(text)
+        return text
+
+    def _entry(self, file: File) -> str:
+        if file.raw:
+            return file.raw
+        created, expires = self._world.times(file)
+        if file.name.isascii() and file.name.isprintable() and not ('"' in file.name or "\\" in file.name):
+            name = f'"{file.name}"'
+        else:
+            name = json.dumps(file.name)
+        return (
+            f'{{"fileId":"{file.file_id}","name":{name},"size":{self._number(file.size)},'
+            f'"type":{_text(file.type)},"duration":{self._number(file.duration)},"status":{self._number(file.status)},'
+            f'"createTime":"{created}","expireTime":"{expires}","url":"{file.url}"}}'
+        )
+
+    def _number(self, value: int | None) -> str:
+        if value is None:
+            return "null"
+        return f'"{value}"' if self._digit_strings else str(value)
+
+
+def _text(value: str | None) -> str:
+    return "null" if value is None else f'"{value}"'
