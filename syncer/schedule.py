@@ -108,9 +108,7 @@ class Cron:
             # CronTrigger answers the first match at or after an instant, rounded up to the second.
             asked = instant.astimezone(UTC) + timedelta(microseconds=1)
             matches = [trigger.get_next_fire_time(None, asked) for trigger in triggers]
-            due: datetime = min(
-                matches, key=datetime.timestamp
-            )  # two times of one zone compare by their clocks
+            due: datetime = min(matches, key=datetime.timestamp)  # two times of one zone compare by their clocks
             if not (hours_are_fixed and due.fold):
                 # By way of UTC, for a time that the clocks skip comes as it never was: 02:30 that is 03:30.
                 return due.astimezone(UTC).astimezone(due.tzinfo)
@@ -172,8 +170,6 @@ def _triggers(expression: str, timezone: str) -> tuple[tuple[Any, ...], bool]:
     pairs = [(days, "*"), ("*", weekdays)] if either else [(days, weekdays)]
     zone = find_zone(timezone)
     return tuple(
-        CronTrigger(
-            second=0, minute=minutes, hour=hours, day=day, month=months, day_of_week=weekday, timezone=zone
-        )
+        CronTrigger(second=0, minute=minutes, hour=hours, day=day, month=months, day_of_week=weekday, timezone=zone)
         for day, weekday in pairs
     ), not fields[1].startswith("*")

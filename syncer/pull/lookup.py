@@ -18,9 +18,9 @@ from syncer.store.pulls import Scope
 
 @dataclass
 class LookupResult:
-    """What the API answered: the files, the ids it does not know, and those it could not decide."""
+    """What the API answered: the files by id, the ids it does not know, and those it could not decide."""
 
-    files: list[BackupFile] = field(default_factory=list)
+    files: dict[str, BackupFile] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     undecided: list[str] = field(default_factory=list)
     rejected: int = 0
@@ -97,31 +97,29 @@ class Lookup:
 
     def _store(self, run_id: int, page: Page, result: LookupResult) -> None:
         pages.commit_lookup(self.connection, self.scope.source, run_id, page)
-        known = {file.file_id for file in result.files}
-        result.files += [file for file in page.files if file.file_id not in known]
+        result.files.update((file.file_id, file) for file in page.files)
         result.rejected += len(page.rejected)
 
     @contextmanager
     def _run(self, result: LookupResult) -> Iterator[int]:
         """Note the lookup as a run, and how it ended."""
-        leases.ensure_source(
-            self.connection, self.scope.source, account=self.account, prefix=self.scope.prefix
-        )
+        leases.ensure_source(self.connection, self.scope.source, account=self.account, prefix=self.scope.prefix)
         run_id = pulls.begin_run(self.connection, self.scope.source, "lookup", holder=self.holder)
-        outcome, failure = "complete", None
         try:
             yield run_id
         except SyncerError as error:
-            outcome, failure = "stopped" if isinstance(error, Stopped) else "failed", str(error)
+            self._end(run_id, "stopped" if isinstance(error, Stopped) else "failed", str(error))
             raise
-        finally:
-            result.api_calls = self.source.calls
-            pulls.end_run(
-                self.connection,
-                self.scope.source,
-                run_id,
-                pull_id=None,
-                outcome=outcome,
-                error=failure,
-                calls=self.source.calls,
-            )
+        self._end(run_id, "complete", None)
+        result.api_calls = self.source.calls
+
+    def _end(self, run_id: int, outcome: str, error: str | None) -> None:
+        pulls.end_run(
+            self.connection,
+            self.scope.source,
+            run_id,
+            pull_id=None,
+            outcome=outcome,
+            error=error,
+            calls=self.source.calls,
+        )

@@ -144,9 +144,7 @@ def parse_tiers(value: object) -> tuple[Tier, ...]:
     tiers = [_tier(text) for text in texts]
     if len({(tier.span, tier.share) for tier in tiers}) < len(tiers):
         raise ValueError("must not name the same tier twice")
-    return tuple(
-        sorted(tiers, key=lambda tier: (tier.share or 0, -(tier.span or timedelta()).total_seconds()))
-    )
+    return tuple(sorted(tiers, key=lambda tier: (tier.share or 0, -(tier.span or timedelta()).total_seconds())))
 
 
 def _tier(value: object) -> Tier:
@@ -158,9 +156,7 @@ def _tier(value: object) -> Tier:
         return Tier(text, span=parse_positive_duration(text))
     except ValueError:
         pass  # raised below with what a tier may be
-    raise ValueError(
-        "must be made of tiers such as 30d, or 25% (above 0 and below 100) of a backup's lifetime"
-    )
+    raise ValueError("must be made of tiers such as 30d, or 25% (above 0 and below 100) of a backup's lifetime")
 
 
 def parse_database_url(value: object) -> Secret | None:
@@ -205,11 +201,7 @@ def parse_host(value: object) -> str:
 
 def parse_notify(value: object) -> tuple[Secret, ...]:
     """Accept URLs separated by spaces, line breaks or commas, or a list; each is secret as a whole."""
-    texts = (
-        value
-        if isinstance(value, list)
-        else re.split(r"\s+|,\s*(?=[A-Za-z][A-Za-z0-9+.-]*://)", parse_text(value))
-    )
+    texts = value if isinstance(value, list) else re.split(r"\s+|,\s*(?=[A-Za-z][A-Za-z0-9+.-]*://)", parse_text(value))
     urls = [parse_text(text).strip() for text in texts]
     urls = [url.strip(",") for url in urls if url.strip(",")]
     for number, url in enumerate(urls, 1):

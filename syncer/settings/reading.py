@@ -15,9 +15,7 @@ from syncer.settings.table import BY_NAME, PREFIX, RESERVED_VARIABLES, SETTINGS
 
 _SECRETS = tuple(setting for setting in SETTINGS if setting.secret)
 _VARIABLES = (
-    {setting.variable for setting in SETTINGS}
-    | {setting.file_variable for setting in _SECRETS}
-    | RESERVED_VARIABLES
+    {setting.variable for setting in SETTINGS} | {setting.file_variable for setting in _SECRETS} | RESERVED_VARIABLES
 )
 _SOURCE_KEYS = (
     {"name"}
@@ -98,14 +96,8 @@ def _read_environment(environ: Mapping[str, str], gathered: Gathered) -> None:
             path = Path(environ[setting.file_variable])
             gathered.top[setting.name] = gathered.read_secret(path, setting.file_variable)
     for name in sorted(environ):
-        if (
-            name.upper().startswith(PREFIX)
-            and name not in _VARIABLES
-            and not _is_service_link(name, environ[name])
-        ):
-            gathered.problems.append(
-                f"{name} is not a setting of syncer{_nearest(name.upper(), _VARIABLES)}."
-            )
+        if name.upper().startswith(PREFIX) and name not in _VARIABLES and not _is_service_link(name, environ[name]):
+            gathered.problems.append(f"{name} is not a setting of syncer{_nearest(name.upper(), _VARIABLES)}.")
 
 
 def _is_service_link(name: str, value: str) -> bool:
@@ -129,9 +121,7 @@ def _read_credentials_directory(directory: str, gathered: Gathered) -> None:
     for setting in _SECRETS:
         if setting.name in found:
             name = found[setting.name]
-            gathered.top[setting.name] = gathered.read_secret(
-                Path(directory, name), f"{name} in CREDENTIALS_DIRECTORY"
-            )
+            gathered.top[setting.name] = gathered.read_secret(Path(directory, name), f"{name} in CREDENTIALS_DIRECTORY")
 
 
 def _read_toml(path: Path, gathered: Gathered) -> None:
@@ -142,9 +132,7 @@ def _read_toml(path: Path, gathered: Gathered) -> None:
         return
     gathered.sources = []
     if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
-        gathered.problems.append(
-            f"sources in {path} must be one or more tables, each under a line [[sources]]."
-        )
+        gathered.problems.append(f"sources in {path} must be one or more tables, each under a line [[sources]].")
         return
     for number, table in enumerate(tables, 1):
         name = table.get("name")

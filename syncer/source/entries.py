@@ -58,7 +58,14 @@ def read_entry(entry: Any, position: int, *, escape: bool) -> tuple[BackupFile |
 
 def _kind(value: Any) -> str:
     """Name a JSON type in words."""
-    kinds = {type(None): "null", bool: "a truth value", float: "a fraction", dict: "an object", list: "a list", str: "a text"}
+    kinds = {
+        type(None): "null",
+        bool: "a truth value",
+        float: "a fraction",
+        dict: "an object",
+        list: "a list",
+        str: "a text",
+    }
     return kinds.get(type(value), "a number")
 
 
