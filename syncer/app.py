@@ -135,7 +135,7 @@ def plan(source: SourceSettings, kind: PullKind, *, allow_sweep: bool = False) -
 
 def scope(source: SourceSettings) -> Scope:
     """Return what `source` lists; its fingerprint changes with endpoint, region and account."""
-    fingerprint = "\n".join([source.api_url, source.region, source.account])
+    fingerprint = f"{source.api_url}\n{source.region}\n{source.account}"
     return Scope(
         source=source.name,
         listing=hashlib.sha256(fingerprint.encode()).hexdigest()[:16],

@@ -51,6 +51,7 @@ def upgrade() -> None:
             comment="Age of the context then; null when none had been sent.",
         ),
         sa.Column("code", sa.Integer(), nullable=False, comment="70005 (invalid) or 70006 (used out of turn)."),
+        sa.Column("context_in", sa.LargeBinary(), nullable=True, comment="Hash of the context."),
         sa.PrimaryKeyConstraint("source", "pull_id", "generation", "part", "died_at", name=op.f("context_death_pkey")),
         schema="syncer",
         comment="Contexts that the API no longer took, and how old they were.",

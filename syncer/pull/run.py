@@ -17,7 +17,7 @@ from syncer.pull.waiting import Waiting
 from syncer.store import leases, pages, pulls, sweeps
 from syncer.store.database import Connection
 from syncer.store.pages import Checkpoint, Claim
-from syncer.store.pulls import Scope, Settled, StoredPull
+from syncer.store.pulls import Loss, Scope, Settled, StoredPull, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +197,7 @@ class _Attempt:
                 case Page():
                     self._commit(answer)
                 case EndOfListing():
-                    self._turn(machine.on_end(self.state, answer))
+                    self._turn(machine.on_end(self.state, EndOfListing(answer.ambiguous or self._answered_before())))
                 case ContextLost():
                     self._turn(machine.on_lost(self.state, answer), code=answer.code)
                 case _:
@@ -231,6 +231,10 @@ class _Attempt:
             self._turn(after)
         self._report()
 
+    def _answered_before(self) -> bool:
+        """Return whether an earlier listing may have had a page for the context that is now answered with 70008."""
+        return pages.answered_before(self.connection, self.claim.source, self.state.context)
+
     def _checkpoint(self, before: PullState, after: PullState) -> Checkpoint:
         part = Phase.TAIL if before.phase is Phase.TAIL else Phase.LISTING
         return Checkpoint(
@@ -253,18 +257,17 @@ class _Attempt:
             self.connection,
             self.claim,
             self.pull_id,
-            part=self.state.phase,
-            code=code,
+            Turn(
+                phase=state.phase,
+                generation=state.generation,
+                page=state.page,
+                farthest=state.farthest,
+                oldest=state.oldest,
+                newest=state.newest,
+                reason=state.reason,
+            ),
+            loss=None if code is None else Loss(code, self.state.phase, pages.context_hash(self.state.context)),
             calls=self._new_calls(),
-            state={
-                "phase": state.phase,
-                "generation": state.generation,
-                "page": state.page,
-                "farthest": state.farthest,
-                "oldest": state.oldest,
-                "newest": state.newest,
-                "reason": state.reason,
-            },
         )
         if state.generation != self.state.generation:
             self.listed = 0

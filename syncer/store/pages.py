@@ -74,8 +74,8 @@ changed AS (
 ),
 refused AS (
   INSERT INTO syncer.rejected (source, digest, rejected_at, run_id, pull_id, page, position, file_id, reason, raw)
-  SELECT %(source)s, decode(r.digest, 'hex'), syncer.instant(), %(run)s, %(pull)s::bigint, %(page)s::int, r.position, r.file_id,
-         r.reason, r.raw
+  SELECT %(source)s, decode(r.digest, 'hex'), syncer.instant(), %(run)s, %(pull)s::bigint, %(page)s::int,
+         r.position, r.file_id, r.reason, r.raw
   FROM fence CROSS JOIN json_to_recordset(%(rejected)s::json)
        AS r (digest text, position int, file_id text, reason text, raw text)
   ON CONFLICT DO NOTHING
@@ -99,9 +99,9 @@ _COMMIT_PAGE = f"""{_FENCE} {_FILES},
 ledger AS (
   INSERT INTO syncer.page (source, pull_id, generation, part, page, run_id, committed_at, context_in, context_out,
                            entries, file_count, rejected, inserted, updated, oldest, newest, file_ids)
-  SELECT %(source)s, %(pull)s, %(generation)s, %(part)s, %(page)s, %(run)s, syncer.instant(), %(context_in)s::bytea,
-         %(context_out)s::bytea, %(entries)s, %(file_count)s::bigint, %(odd)s, inserted, updated, %(page_oldest)s::timestamptz,
-         %(page_newest)s::timestamptz, ARRAY(SELECT file_id FROM item ORDER BY file_id)
+  SELECT %(source)s, %(pull)s, %(generation)s, %(part)s, %(page)s, %(run)s, syncer.instant(),
+         %(context_in)s::bytea, %(context_out)s::bytea, %(entries)s, %(file_count)s::bigint, %(odd)s, inserted, updated,
+         %(page_oldest)s::timestamptz, %(page_newest)s::timestamptz, ARRAY(SELECT file_id FROM item ORDER BY file_id)
   FROM counts
 )
 UPDATE syncer.pull p
@@ -127,6 +127,19 @@ SELECT EXISTS (
   SELECT FROM syncer.page
   WHERE source = %(source)s AND pull_id = %(pull)s AND generation = %(generation)s AND part = 'listing'
     AND file_ids && %(ids)s::text[])
+"""
+
+
+# Whether a context that the API now calls complete may have been answered before: it brought a page, or was being
+# asked for when its listing was given up. Contexts may be the same in every listing; nobody knows.
+_ANSWERED = """
+SELECT EXISTS (
+    SELECT FROM syncer.page
+    WHERE source = %(source)s AND context_in = %(hash)s
+      AND pull_id IN (SELECT pull_id FROM syncer.pull WHERE source = %(source)s AND kind = 'full'
+                      ORDER BY pull_id DESC LIMIT 3))
+  OR EXISTS (SELECT FROM syncer.context_death WHERE source = %(source)s AND context_in = %(hash)s)
+  OR EXISTS (SELECT FROM syncer.pull WHERE source = %(source)s AND outcome = 'abandoned' AND context = %(context)s)
 """
 
 
@@ -236,6 +249,13 @@ def listed_before(connection: sa.Connection, source: str, pull_id: int, generati
     """Return whether any file of `page` is in the ledger of this generation's listing."""
     ids = [file.file_id for file in page.files]
     return bool(rows(connection, _MET, source=source, pull=pull_id, generation=generation, ids=ids).scalar())
+
+
+def answered_before(connection: sa.Connection, source: str, context: str | None) -> bool:
+    """Return whether `context` may have been answered by an earlier listing, of this pull or one of the last few."""
+    return context is not None and bool(
+        rows(connection, _ANSWERED, source=source, context=context, hash=context_hash(context)).scalar()
+    )
 
 
 def contexts_seen(connection: sa.Connection, source: str, pull_id: int, generation: int) -> list[bytes]:
