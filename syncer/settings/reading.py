@@ -1,9 +1,8 @@
-"""Gathers what was written where, not yet understood: environment, secret files, the TOML file; nearest source first."""
+"""Gathers what was written where, not yet understood: environment, secret files and the TOML file."""
 
 from __future__ import annotations
 
 import difflib
-import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -15,9 +14,7 @@ from syncer.settings.table import BY_NAME, PREFIX, RESERVED_VARIABLES, SETTINGS
 
 _SECRETS = tuple(setting for setting in SETTINGS if setting.secret)
 _VARIABLES = (
-    {setting.variable for setting in SETTINGS}
-    | {setting.file_variable for setting in _SECRETS}
-    | RESERVED_VARIABLES
+    {setting.variable for setting in SETTINGS} | {setting.file_variable for setting in _SECRETS} | RESERVED_VARIABLES
 )
 _SOURCE_KEYS = (
     {"name"}
@@ -98,20 +95,14 @@ def _read_environment(environ: Mapping[str, str], gathered: Gathered) -> None:
             path = Path(environ[setting.file_variable])
             gathered.top[setting.name] = gathered.read_secret(path, setting.file_variable)
     for name in sorted(environ):
-        if (
-            name.upper().startswith(PREFIX)
-            and name not in _VARIABLES
-            and not _is_service_link(name, environ[name])
-        ):
-            gathered.problems.append(
-                f"{name} is not a setting of syncer{_nearest(name.upper(), _VARIABLES)}."
-            )
+        if name.upper().startswith(PREFIX) and name not in _VARIABLES and not _is_service_link(name, environ[name]):
+            gathered.problems.append(f"{name} is not a setting of syncer{_nearest(name.upper(), _VARIABLES)}.")
 
 
 def _is_service_link(name: str, value: str) -> bool:
-    if _SERVICE_PORT.fullmatch(name):
-        return value.startswith(("tcp://", "udp://", "sctp://"))
-    return bool(_SERVICE_LINK.fullmatch(name))
+    if _SERVICE_LINK.fullmatch(name):
+        return True
+    return bool(_SERVICE_PORT.fullmatch(name)) and value.startswith(("tcp://", "udp://", "sctp://"))
 
 
 def _read_credentials_directory(directory: str, gathered: Gathered) -> None:
@@ -119,7 +110,7 @@ def _read_credentials_directory(directory: str, gathered: Gathered) -> None:
     if not directory:
         return
     try:
-        names = sorted(os.listdir(directory), reverse=True)
+        names = sorted((path.name for path in Path(directory).iterdir()), reverse=True)
     except FileNotFoundError:
         return
     except OSError as error:
@@ -129,9 +120,7 @@ def _read_credentials_directory(directory: str, gathered: Gathered) -> None:
     for setting in _SECRETS:
         if setting.name in found:
             name = found[setting.name]
-            gathered.top[setting.name] = gathered.read_secret(
-                Path(directory, name), f"{name} in CREDENTIALS_DIRECTORY"
-            )
+            gathered.top[setting.name] = gathered.read_secret(Path(directory, name), f"{name} in CREDENTIALS_DIRECTORY")
 
 
 def _read_toml(path: Path, gathered: Gathered) -> None:
@@ -142,9 +131,7 @@ def _read_toml(path: Path, gathered: Gathered) -> None:
         return
     gathered.sources = []
     if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
-        gathered.problems.append(
-            f"sources in {path} must be one or more tables, each under a line [[sources]]."
-        )
+        gathered.problems.append(f"sources in {path} must be one or more tables, each under a line [[sources]].")
         return
     for number, table in enumerate(tables, 1):
         name = table.get("name")
@@ -177,7 +164,7 @@ def _scope(table: dict[str, Any], path: Path, where: str, gathered: Gathered, kn
         label = f"{key} in {where}"
         name = key.removesuffix("_file")
         if key not in known:
-            gathered.problems.append(f"{label} is not a setting of syncer{_hint(key, known)}.")
+            gathered.problems.append(f"{label} is not a setting of {_hint(key, known)}.")
         elif key == "data_dir" and isinstance(value, str) and value and not value.startswith("~"):
             scope[key] = Written(str(path.parent / value), label)
         elif key in BY_NAME:
@@ -193,8 +180,8 @@ def _scope(table: dict[str, Any], path: Path, where: str, gathered: Gathered, kn
 
 def _hint(key: str, known: set[str]) -> str:
     if key in _TOP_KEYS:
-        return " for one source: it belongs to the top of the file"
-    return _nearest(key.lower().removeprefix(PREFIX.lower()), known)
+        return "one source: it belongs to the top of the file"
+    return "syncer" + _nearest(key.lower().removeprefix(PREFIX.lower()), known)
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

@@ -46,9 +46,7 @@ def shown_url(url: str) -> str:
 
     A name before the host stays: `postgresql://app:********@db/syncer?sslmode=********`.
     """
-    masked = re.sub(
-        r"(?<=://)([^/?#:@]*)(?::.*)?@", lambda found: _with_mask(found[1], found[0]), url, count=1
-    )
+    masked = re.sub(r"(?<=://)([^/?#:@]*)(?::.*)?@", lambda found: _with_mask(found[1], found[0]), url, count=1)
     return re.sub(r"(?<==)[^&#]+", _MASK, masked)
 
 

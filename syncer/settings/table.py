@@ -1,4 +1,4 @@
-"""Every setting in one table: its name, how it is read, its default and its meaning. The documentation is tested against it."""
+"""Every setting in one table: its name, how it is read, its default and its meaning; the documents are tested by it."""
 
 from __future__ import annotations
 
@@ -47,14 +47,10 @@ class SettingDescription:
 PREFIX = "SYNCER_"
 
 #: Variables that other parts of syncer read: no settings, but no mistakes either.
-RESERVED_VARIABLES = frozenset(
-    {"SYNCER_CONFIG", "SYNCER_PG_BIN", "SYNCER_PG_USER", "SYNCER_TEST_DATABASE_URL"}
-)
+RESERVED_VARIABLES = frozenset({"SYNCER_CONFIG", "SYNCER_PG_BIN", "SYNCER_PG_USER", "SYNCER_TEST_DATABASE_URL"})
 
 
-def _source(
-    name: str, parse: Parser, default: str | None, help_: str, *, note: str = ""
-) -> SettingDescription:
+def _source(name: str, parse: Parser, default: str | None, help_: str, *, note: str = "") -> SettingDescription:
     return SettingDescription(name, parse, default, help_, default_note=note, of_source=True)
 
 
@@ -136,9 +132,7 @@ SETTINGS: tuple[SettingDescription, ...] = (
         "0.2",
         "a pull that would mark more than this share of the present, unexpired files in its scope as gone is not swept",
     ),
-    _source(
-        "full_schedule", parsers.parse_schedule, "0 */6 * * *", "when a full pull is due, a cron expression"
-    ),
+    _source("full_schedule", parsers.parse_schedule, "0 */6 * * *", "when a full pull is due, a cron expression"),
     _source(
         "recent_schedule",
         parsers.parse_schedule,
