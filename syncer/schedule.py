@@ -109,8 +109,7 @@ class Cron:
         while True:
             # CronTrigger answers the first match at or after an instant, rounded up to the second.
             asked = instant.astimezone(UTC) + timedelta(microseconds=1)
-            matches = [trigger.get_next_fire_time(None, asked) for trigger in triggers]
-            due: datetime = min(matches, key=datetime.timestamp)  # two times of one zone compare by their clocks
+            due: datetime = min(trigger.get_next_fire_time(None, asked) for trigger in triggers)
             if not (hours_are_fixed and due.fold):
                 # By way of UTC, for a time that the clocks skip comes as it never was: 02:30 that is 03:30.
                 return due.astimezone(UTC).astimezone(due.tzinfo)

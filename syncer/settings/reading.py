@@ -23,7 +23,7 @@ _SOURCE_KEYS = (
 )
 _TOP_KEYS = {"sources"} | {setting.name for setting in SETTINGS} | {setting.file_key for setting in _SECRETS}
 _LARGEST_SECRET_FILE = 65536
-_LARGEST_FILE = 16 * 1024 * 1024
+_LARGEST_SETTINGS_FILE = 16 * 1024 * 1024
 SOURCE_NAME = re.compile(r"[\w.-]{1,64}")
 # Kubernetes puts these into every container beside a service whose name begins with "syncer".
 _SERVICE_LINK = re.compile(r"SYNCER_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)")
@@ -58,9 +58,7 @@ class Gathered:
 
     def read_secret(self, path: Path, label: str) -> Written:
         """Read a secret file; a mistake is noted without the path, which may be a secret in the wrong place."""
-        content, reason = _read_file(path)
-        if not reason and len(content) > _LARGEST_SECRET_FILE:
-            reason = "it is too large for a secret"
+        content, reason = _read_file(path, _LARGEST_SECRET_FILE)
         try:
             text = content.decode().strip()
         except UnicodeDecodeError:
@@ -141,7 +139,7 @@ def _read_toml(path: Path, gathered: Gathered) -> None:
 
 
 def _parse_toml(path: Path, gathered: Gathered) -> dict[str, Any]:
-    content, reason = _read_file(path)
+    content, reason = _read_file(path, _LARGEST_SETTINGS_FILE)
     try:
         if not reason:
             return tomllib.loads(content.decode("utf-8-sig"))
@@ -189,12 +187,13 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     return f" (did you mean {found[0]}?)" if found else ""
 
 
-def _read_file(path: Path) -> tuple[bytes, str]:
-    """Return a file's content, or the reason why there is none."""
+def _read_file(path: Path, largest: int) -> tuple[bytes, str]:
+    """Return a file's content, or the reason why there is none; `largest` is in bytes."""
     try:
         with path.open("rb") as file:
-            return file.read(_LARGEST_FILE), ""
+            content = file.read(largest + 1)
     except OSError as error:
         return b"", error.strerror or type(error).__name__
     except ValueError:
         return b"", "its path holds a NUL"
+    return (content, "") if len(content) <= largest else (b"", "it is too large")

@@ -185,9 +185,8 @@ def test_a_secret_file_that_cannot_be_used_is_one_mistake_without_its_path(tmp_p
     (tmp_path / "empty").write_text(" \n")
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00" + KEY.encode())
     (tmp_path / "large").write_text(KEY * 10000)
-    for name, reason in (
-        ("absent", "No such file"), ("empty", "empty"), ("binary", "not UTF-8"), ("large", "too large"), (".", "directory"),
-    ):  # fmt: skip
+    files = {"absent": "No such file", "empty": "empty", "binary": "not UTF-8", "large": "too large", ".": "directory"}
+    for name, reason in files.items():
         problem = mistake({"SYNCER_SECRET_ID": "a", "SYNCER_SECRET_KEY_FILE": str(tmp_path / name)})
         assert problem.startswith("SYNCER_SECRET_KEY_FILE: the file cannot be used: ")
         assert reason in problem
@@ -225,6 +224,12 @@ def test_a_broken_settings_file_is_one_mistake_with_its_place(tmp_path: Path, co
     assert problem.startswith(f"The settings file {config} cannot be used: it is ")
     assert any(part in problem for part in reason.split("|"))
     assert KEY not in problem
+
+
+def test_a_settings_file_is_read_whole_or_not_at_all(tmp_path: Path) -> None:
+    config = tmp_path / "syncer.toml"
+    config.write_bytes(b'region = "bj"' + b"\n" * 16 * 1024 * 1024)
+    assert "too large" in mistake({}, config)
 
 
 def test_an_absent_settings_file_is_a_mistake(tmp_path: Path) -> None:
