@@ -130,7 +130,7 @@ def test_short_steps_go_evenly_through_the_hour_that_is_repeated() -> None:
         instant = following
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=150, database=None)
 @given(
     start=st.datetimes(*YEARS),
     expression=st.sampled_from(
