@@ -7,6 +7,7 @@ repeated hour. APScheduler is imported at the first question about a time, so th
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
@@ -26,6 +27,7 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _LONGEST_MONTHS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _SUNDAY_AT_THE_END = 7
+_NUMBER = re.compile(r"[0-9]{1,3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class _Field:
     def _value(self, text: str) -> int:
         if text.lower() in self.names:
             return self.names.index(text.lower()) + (1 if self.names is _MONTHS else 0)
-        if text.isascii() and text.isdecimal() and self.low <= int(text[:9]) <= self.high:
+        if _NUMBER.fullmatch(text) and self.low <= int(text) <= self.high:
             return int(text)
         named = f" or {self.names[0]} to {self.names[-1]}" if self.names else ""
         raise ValueError(
@@ -74,7 +76,7 @@ class _Field:
         )
 
     def _step(self, text: str) -> int:
-        if text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= self.high:
+        if _NUMBER.fullmatch(text) and 1 <= int(text) <= self.high:
             return int(text)
         raise ValueError(f"must have a step from 1 to {self.high} in its {self.label} field")
 
@@ -107,8 +109,7 @@ class Cron:
         while True:
             # CronTrigger answers the first match at or after an instant, rounded up to the second.
             asked = instant.astimezone(UTC) + timedelta(microseconds=1)
-            matches = [trigger.get_next_fire_time(None, asked) for trigger in triggers]
-            due: datetime = min(matches, key=datetime.timestamp)  # two times of one zone compare by their clocks
+            due: datetime = min(trigger.get_next_fire_time(None, asked) for trigger in triggers)
             if not (hours_are_fixed and due.fold):
                 # By way of UTC, for a time that the clocks skip comes as it never was: 02:30 that is 03:30.
                 return due.astimezone(UTC).astimezone(due.tzinfo)
@@ -124,7 +125,7 @@ def parse_cron(expression: str, timezone: str) -> Cron:
     find_zone(timezone)
     fields = _split(expression)
     _, _, days, months, _ = (field.parse(text) for field, text in zip(_FIELDS, fields, strict=True))
-    if fields[4].startswith("*") and min(days) > max(_LONGEST_MONTHS[month - 1] for month in months):
+    if fields[4].startswith("*") and not _exists(days, months):
         raise ValueError("must not name a day that none of its months has")
     return Cron(" ".join(expression.split()), timezone)
 
@@ -161,15 +162,31 @@ def _triggers(expression: str, timezone: str) -> tuple[tuple[Any, ...], bool]:
     from apscheduler.triggers.cron import CronTrigger
 
     fields = _split(expression)
-    minutes, hours, days, months, weekdays = (
-        ",".join(map(str, sorted(field.parse(text)))) for field, text in zip(_FIELDS, fields, strict=True)
-    )
+    minutes, hours, days, months, weekdays = (field.parse(text) for field, text in zip(_FIELDS, fields, strict=True))
     # APScheduler counts weekdays from Monday, so they go to it by name.
-    weekdays = ",".join({_WEEKDAYS[int(number) % 7]: None for number in weekdays.split(",")})
+    names = ",".join(sorted({_WEEKDAYS[number % 7] for number in weekdays}))
     either = not fields[2].startswith("*") and not fields[4].startswith("*")
-    pairs = [(days, "*"), ("*", weekdays)] if either else [(days, weekdays)]
+    pairs = [(_list(days), "*"), ("*", names)] if either else [(_list(days), names)]
+    if either and not _exists(days, months):
+        del pairs[0]  # CronTrigger would look for it until the year 9999
     zone = find_zone(timezone)
     return tuple(
-        CronTrigger(second=0, minute=minutes, hour=hours, day=day, month=months, day_of_week=weekday, timezone=zone)
+        CronTrigger(
+            second=0,
+            minute=_list(minutes),
+            hour=_list(hours),
+            day=day,
+            month=_list(months),
+            day_of_week=weekday,
+            timezone=zone,
+        )
         for day, weekday in pairs
     ), not fields[1].startswith("*")
+
+
+def _exists(days: frozenset[int], months: frozenset[int]) -> bool:
+    return min(days) <= max(_LONGEST_MONTHS[month - 1] for month in months)
+
+
+def _list(values: frozenset[int]) -> str:
+    return ",".join(map(str, sorted(values)))

@@ -67,11 +67,9 @@ def whole_number(low: int, high: int | None = None) -> Parser:
 
 def parse_share(value: object) -> float:
     """Understand a share between nothing (0) and all (1)."""
-    number = math.nan
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        number = float(value)
-    elif isinstance(value, str) and re.fullmatch(r"\s*[0-9]*\.?[0-9]+\s*", value):
-        number = float(value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    is_text = isinstance(value, str) and re.fullmatch(r"\s*[0-9]*\.?[0-9]+\s*", value)
+    number = float(str(value)) if is_number or is_text else math.nan
     if 0 <= number <= 1:
         return number
     raise ValueError("must be a share from 0 to 1, such as 0.2")
@@ -144,7 +142,7 @@ def parse_tiers(value: object) -> tuple[Tier, ...]:
     tiers = [_tier(text) for text in texts]
     if len({(tier.span, tier.share) for tier in tiers}) < len(tiers):
         raise ValueError("must not name the same tier twice")
-    return tuple(sorted(tiers, key=lambda tier: (tier.share or 0, -(tier.span or timedelta()).total_seconds())))
+    return tuple(sorted(tiers, key=lambda tier: (tier.span or timedelta(), tier.share or 0), reverse=True))
 
 
 def _tier(value: object) -> Tier:
@@ -206,9 +204,8 @@ def parse_notify(value: object) -> tuple[Secret, ...]:
     urls = [url.strip(",") for url in urls if url.strip(",")]
     for number, url in enumerate(urls, 1):
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://\S+", url):
-            raise ValueError(
-                f"must be made of URLs with a scheme, such as https://host/path; number {number} of {len(urls)} is not one"
-            )
+            place = f"number {number} of {len(urls)} is not one"
+            raise ValueError(f"must be made of URLs with a scheme, such as https://host/path; {place}")
     return tuple(Secret(url) for url in urls)
 
 

@@ -1,9 +1,8 @@
-"""Gathers what was written where, not yet understood: environment, secret files, the TOML file; nearest source first."""
+"""Gathers what was written where, not yet understood: environment, secret files and the TOML file."""
 
 from __future__ import annotations
 
 import difflib
-import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -24,7 +23,7 @@ _SOURCE_KEYS = (
 )
 _TOP_KEYS = {"sources"} | {setting.name for setting in SETTINGS} | {setting.file_key for setting in _SECRETS}
 _LARGEST_SECRET_FILE = 65536
-_LARGEST_FILE = 16 * 1024 * 1024
+_LARGEST_SETTINGS_FILE = 16 * 1024 * 1024
 SOURCE_NAME = re.compile(r"[\w.-]{1,64}")
 # Kubernetes puts these into every container beside a service whose name begins with "syncer".
 _SERVICE_LINK = re.compile(r"SYNCER_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)")
@@ -59,9 +58,7 @@ class Gathered:
 
     def read_secret(self, path: Path, label: str) -> Written:
         """Read a secret file; a mistake is noted without the path, which may be a secret in the wrong place."""
-        content, reason = _read_file(path)
-        if not reason and len(content) > _LARGEST_SECRET_FILE:
-            reason = "it is too large for a secret"
+        content, reason = _read_file(path, _LARGEST_SECRET_FILE)
         try:
             text = content.decode().strip()
         except UnicodeDecodeError:
@@ -101,9 +98,9 @@ def _read_environment(environ: Mapping[str, str], gathered: Gathered) -> None:
 
 
 def _is_service_link(name: str, value: str) -> bool:
-    if _SERVICE_PORT.fullmatch(name):
-        return value.startswith(("tcp://", "udp://", "sctp://"))
-    return bool(_SERVICE_LINK.fullmatch(name))
+    if _SERVICE_LINK.fullmatch(name):
+        return True
+    return bool(_SERVICE_PORT.fullmatch(name)) and value.startswith(("tcp://", "udp://", "sctp://"))
 
 
 def _read_credentials_directory(directory: str, gathered: Gathered) -> None:
@@ -111,7 +108,7 @@ def _read_credentials_directory(directory: str, gathered: Gathered) -> None:
     if not directory:
         return
     try:
-        names = sorted(os.listdir(directory), reverse=True)
+        names = sorted((path.name for path in Path(directory).iterdir()), reverse=True)
     except FileNotFoundError:
         return
     except OSError as error:
@@ -142,7 +139,7 @@ def _read_toml(path: Path, gathered: Gathered) -> None:
 
 
 def _parse_toml(path: Path, gathered: Gathered) -> dict[str, Any]:
-    content, reason = _read_file(path)
+    content, reason = _read_file(path, _LARGEST_SETTINGS_FILE)
     try:
         if not reason:
             return tomllib.loads(content.decode("utf-8-sig"))
@@ -165,7 +162,7 @@ def _scope(table: dict[str, Any], path: Path, where: str, gathered: Gathered, kn
         label = f"{key} in {where}"
         name = key.removesuffix("_file")
         if key not in known:
-            gathered.problems.append(f"{label} is not a setting of syncer{_hint(key, known)}.")
+            gathered.problems.append(f"{label} is not a setting of {_hint(key, known)}.")
         elif key == "data_dir" and isinstance(value, str) and value and not value.startswith("~"):
             scope[key] = Written(str(path.parent / value), label)
         elif key in BY_NAME:
@@ -181,8 +178,8 @@ def _scope(table: dict[str, Any], path: Path, where: str, gathered: Gathered, kn
 
 def _hint(key: str, known: set[str]) -> str:
     if key in _TOP_KEYS:
-        return " for one source: it belongs to the top of the file"
-    return _nearest(key.lower().removeprefix(PREFIX.lower()), known)
+        return "one source: it belongs to the top of the file"
+    return "syncer" + _nearest(key.lower().removeprefix(PREFIX.lower()), known)
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
@@ -190,12 +187,13 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     return f" (did you mean {found[0]}?)" if found else ""
 
 
-def _read_file(path: Path) -> tuple[bytes, str]:
-    """Return a file's content, or the reason why there is none."""
+def _read_file(path: Path, largest: int) -> tuple[bytes, str]:
+    """Return a file's content, or the reason why there is none; `largest` is in bytes."""
     try:
         with path.open("rb") as file:
-            return file.read(_LARGEST_FILE), ""
+            content = file.read(largest + 1)
     except OSError as error:
         return b"", error.strerror or type(error).__name__
     except ValueError:
         return b"", "its path holds a NUL"
+    return (content, "") if len(content) <= largest else (b"", "it is too large")

@@ -1,4 +1,4 @@
-"""Every setting in one table: its name, how it is read, its default and its meaning. The documentation is tested against it."""
+"""Every setting in one table: its name, how it is read, its default and its meaning; the documents are tested by it."""
 
 from __future__ import annotations
 
