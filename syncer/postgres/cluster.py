@@ -12,6 +12,7 @@ from pathlib import Path
 from syncer.errors import DatabaseUnavailable
 from syncer.postgres.account import Account
 from syncer.postgres.binaries import Binaries
+from syncer.postgres.log import explain_failure
 from syncer.postgres.sockets import SUPERUSER
 
 _BUILTIN_LOCALE_SINCE = 17
@@ -82,22 +83,9 @@ def _initdb(directory: Path, binaries: Binaries, account: Account, env: Mapping[
             return
         if "invalid locale" not in answer.stderr:
             break
-    said = answer.stderr.strip().splitlines()[-5:]
-    raise DatabaseUnavailable(
-        "\n".join(
-            [
-                f"PostgreSQL's initdb could not make a database in {directory.parent} (status {answer.returncode}):",
-                *said,
-                f"Make room or mend the permissions there ({room_left(directory.parent)}), or set SYNCER_DATA_DIR to "
-                "another directory.",
-            ]
-        )
-    )
-
-
-def room_left(directory: Path) -> str:
-    """Say how much room the directory's file system has left."""
-    return f"{shutil.disk_usage(directory).free / 2**20:.0f} MiB free"
+    said = "\n".join(answer.stderr.strip().splitlines()[-5:])
+    what = f"could not be made by initdb (status {answer.returncode})"
+    raise DatabaseUnavailable(explain_failure(what, said, directory.parent))
 
 
 def _sync(directory: Path) -> None:

@@ -34,7 +34,8 @@ def ask(url: str, data: Path) -> Answer:
     except psycopg.Error as error:
         return _meaning(str(error), data)
     assert row is not None
-    if _identity(row[0]) == _identity((data / "postmaster.pid").read_text()):
+    lock_file = data / "postmaster.pid"
+    if lock_file.exists() and _identity(row[0]) == _identity(lock_file.read_text()):
         return Answer.READY
     raise DatabaseUnavailable(
         f"Another PostgreSQL server, not that of {data}, answers at {url}. Stop it, or set SYNCER_DATA_DIR to another "
