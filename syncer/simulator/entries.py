@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from json.encoder import encode_basestring_ascii as quoted
 
 from syncer.simulator.world import File, World
 
@@ -38,21 +38,14 @@ class Entries:
         if file.raw:
             return file.raw
         created, expires = self._world.times(file)
-        if file.name.isascii() and file.name.isprintable() and not ('"' in file.name or "\\" in file.name):
-            name = f'"{file.name}"'
-        else:
-            name = json.dumps(file.name)
+        size, duration, status = file.size, file.duration, file.status
         return (
-            f'{{"fileId":"{file.file_id}","name":{name},"size":{self._number(file.size)},'
-            f'"type":{_text(file.type)},"duration":{self._number(file.duration)},"status":{self._number(file.status)},'
-            f'"createTime":"{created}","expireTime":"{expires}","url":"{file.url}"}}'
+            f'{{"fileId":{quoted(file.file_id)},"name":{quoted(file.name)},"size":{self._number(size)},'
+            f'"type":{"null" if file.type is None else quoted(file.type)},"duration":{self._number(duration)},'
+            f'"status":{self._number(status)},"createTime":"{created}","expireTime":"{expires}","url":{quoted(file.url)}}}'
         )
 
-    def _number(self, value: int | None) -> str:
+    def _number(self, value: int | None) -> str | int:
         if value is None:
             return "null"
-        return f'"{value}"' if self._digit_strings else str(value)
-
-
-def _text(value: str | None) -> str:
-    return "null" if value is None else f'"{value}"'
+        return f'"{value}"' if self._digit_strings else value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from random import Random
 
@@ -98,6 +98,12 @@ class Faults:
     begin: int = 1
     end: int | None = None
     match: Callable[[Mapping[str, str]], bool] | None = None
+
+    def shifted(self, by: int) -> Faults:
+        """Return the same plan, begun `by` calls later."""
+        exact = {call + by: fault for call, fault in (self.exact or {}).items()}
+        end = None if self.end is None else self.end + by
+        return replace(self, exact=exact, begin=self.begin + by, end=end)
 
     def choose(self, call: int, params: Mapping[str, str]) -> Fault | None:
         """Return what goes wrong with call number `call`, or None."""

@@ -5,17 +5,19 @@ from __future__ import annotations
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 from syncer.simulator.api import Answer, Api, Twist
 from syncer.simulator.behaviour import Behaviour
+from syncer.simulator.control import ROOT, steer
 from syncer.simulator.faults import SERVED, Fault, Faults, Kind
 from syncer.simulator.gate import Gate, Refusal
 from syncer.simulator.http import Request, head, html
 from syncer.simulator.server import Server
+from syncer.simulator.signature import signature, string_to_sign
 from syncer.simulator.wire import Outgoing, send
 from syncer.simulator.world import File, World
 
@@ -50,7 +52,8 @@ class Simulator:
     `world` is what there is to list, `behaviour` how it is listed, `faults` what goes wrong. `schedule` holds what is
     done to the simulator once call k was served, before its reply leaves. `credentials` are secret keys by SecretId;
     with `token`, calls must carry it. The string to sign holds `signed_host`, or else the Host header without its port.
-    `clock` returns UNIX seconds. `log` is how many calls are remembered.
+    `clock` returns UNIX seconds. `log` is how many calls are remembered. `control` opens the control surface (see
+    control). `steps` are a scenario's: what is to be done to the simulator before each pull (see scenarios).
     """
 
     def __init__(
@@ -67,6 +70,8 @@ class Simulator:
         host: str = "127.0.0.1",
         port: int = 0,
         log: int = 10_000,
+        control: bool = False,
+        steps: Sequence[Callable[[Simulator], object]] = (),
     ) -> None:
         self.world = World() if world is None else world
         self.behaviour = behaviour or Behaviour()
@@ -79,8 +84,12 @@ class Simulator:
         self.world.linger = self.behaviour.expired_linger
         self._api = Api(self.world, self.behaviour, seed=self.world.seed)
         self._gate = Gate(self.behaviour, self.credentials, signed_host=signed_host, token=token)
+        self.steps = deque(steps)
+        self._control = control
         self._log: deque[Call] = deque(maxlen=log)
         self._count = 0
+        self._poked = 1 << 60
+        self._signed_host = signed_host
         self._delivered = bytearray(self.world.size)
         self._delivered_laid: dict[int, File] = {}
         self._server = Server(self._handle, host=host, port=port)
@@ -119,6 +128,30 @@ class Simulator:
         """How many calls came, also those no longer in the log."""
         return self._count
 
+    def next_step(self) -> None:
+        """Begin the scenario's next step; IndexError if there is none."""
+        self.steps.popleft()(self)
+
+    def signed(self, method: str = "GET", **own: str) -> dict[str, str]:
+        """Return a call's parameters with common ones added and signed as a correct client does, to poke about with.
+
+        A parameter given as "" is left out. The host signed is the address served, or `signed_host`.
+        """
+        with self.lock:
+            self._poked += 1
+            secret_id, key = next(iter(self.credentials.items()))
+            params = {
+                "Action": "VodBackupGet",
+                "Region": "gz",
+                "Timestamp": str(int(self.clock())),
+                "Nonce": str(self._poked),
+                "SecretId": secret_id,
+                "SignatureMethod": "HmacSHA256",
+            }
+        params = {name: value for name, value in (params | own).items() if value}
+        text = string_to_sign(method, self._signed_host or self._server.address[0], PATH, params)
+        return {"Signature": signature(key, text, params.get("SignatureMethod"))} | params
+
     def kill_contexts(self) -> None:
         """Let every context issued so far answer 70005."""
         with self.lock:
@@ -128,7 +161,8 @@ class Simulator:
         """Return what a perfect client holds after a pull made now, decoded: see World.fields."""
         with self.lock:
             slots = list(self.world.view(prefix))
-            return [self.world.fields(slot) for slot in (slots if order == 0 else reversed(slots))]
+            rows = (self.world.fields(slot) for slot in (slots if order == 0 else reversed(slots)))
+            return [row for row in rows if row["fileId"] is not None]
 
     def table(self, *, swept: bool = True) -> dict[str, tuple[dict[str, Any], str]]:
         """Return what a perfect client's table holds now: by fileId, the fields last delivered, and the state.
@@ -143,7 +177,7 @@ class Simulator:
             for slot in sorted(known):
                 file = self._delivered_laid.get(slot) or self.world.original(slot)
                 fields = self.world.decoded(file)
-                if isinstance(fields.get("fileId"), str):
+                if fields["fileId"] is not None:
                     rows[fields["fileId"]] = (
                         fields,
                         self._state(file, fields, gone=swept and slot not in listed),
@@ -158,6 +192,10 @@ class Simulator:
 
     def _handle(self, request: Request, connection: socket.socket, number: int) -> bool:
         keep = request.keep_alive and (self.behaviour.keep_alive is None or number < self.behaviour.keep_alive)
+        if self._control and request.path.startswith(ROOT):
+            status, body = steer(self, request)
+            connection.sendall(head(status, length=len(body), kind="application/json", keep_alive=keep) + body)
+            return keep
         if request.path != PATH or request.method not in {"GET", "POST"}:
             page = html(404 if request.path != PATH else 405)
             connection.sendall(head(404 if request.path != PATH else 405, length=len(page), keep_alive=keep) + page)
@@ -207,11 +245,9 @@ class Simulator:
     def _deliver(self, answer: Answer) -> None:
         with self.lock:
             for slot in answer.slots:
-                laid = self.world.laid_over(slot)
-                if laid is None:
+                if slot < self.world.size:
                     self._delivered[slot] = 1
-                else:
-                    self._delivered_laid[slot] = laid
+            self._delivered_laid |= self.world.laid_over(answer.slots)
 
 
 __all__ = ["PATH", "SECRET_ID", "SECRET_KEY", "Call", "Simulator", "wall_clock"]

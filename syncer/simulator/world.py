@@ -19,6 +19,7 @@ _SHORTEST = min(_LIFETIMES) * DAY
 _OLDEST = 30 * DAY - DAY // 4
 _NEWEST = 60
 _TYPES = ("mp4", "mp4", "mp4", "flv", "mp4", "hls", "mp4", "flv")
+_CLIPS = ("0", "1", "xy")
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 
@@ -163,24 +164,28 @@ class World:
             return ZERO, ZERO
         return beijing(file.created), "" if file.expires is None else beijing(file.expires)
 
-    def laid_over(self, slot: int) -> File | None:
-        """Return the version of a file that was added or changed; None for one as the seed made it."""
-        return self._overlay.get(slot)
+    def laid_over(self, slots: Iterable[int]) -> dict[int, File]:
+        """Return the present versions of those files that were added or changed since the seed made them."""
+        return {slot: self._overlay[slot] for slot in slots if slot in self._overlay} if self._overlay else {}
 
     # What changes.
+
+    def draft(self, **changes: Any) -> File:
+        """Return the file that add() would add."""
+        with self.lock:
+            created = int(changes.get("created", self.now()))
+            values = {"created": created, "expires": created + _SHORTEST, **changes}
+            if "file_id" in values and "url" not in values:
+                values["url"] = f"http://1000.vod2.myqcloud.com/vodgzp/{values['file_id']}/0.mp4"
+            return self._base(self._slots)._replace(**values)
 
     def add(self, **changes: Any) -> File:
         """Add a file: one like the others, created now, to live 30 days; `changes` are fields of File."""
         with self.lock:
-            slot = self._slots
-            model = self._base(slot)
-            created = int(changes.get("created", self.now()))
-            values = {"created": created, "expires": created + _SHORTEST, **changes}
-            if "file_id" in values and "url" not in values:
-                values["url"] = _url(values["file_id"], 0)
-            file = model._replace(**values)
+            file = self.draft(**changes)
             if self._any_slot(file.file_id) is not None:
                 raise ValueError(f"there is or was a file {file.file_id} already; use restore() or change()")
+            slot = self._slots
             self._slots += 1
             self._overlay[slot] = file
             self._slot_of[file.file_id] = slot
@@ -236,10 +241,9 @@ class World:
         created = self._base_created(slot)
         file_id = str(_FIRST_ID + slot * _ID_STEP + mixed % _ID_STEP)
         length = 5 + (mixed >> 6) % 296
-        ended = created - 2
+        span = f"{beijing(created - 2 - length)}_{beijing(created - 2)}".replace(" ", "-").replace(":", "-")
         token = _PAIRS[mixed >> 8 & 4095] + _PAIRS[mixed >> 20 & 4095] + _PAIRS[mixed >> 32 & 4095]
-        token += _PAIRS[mixed >> 44 & 4095] + _PAIRS[(mixed >> 52 ^ slot) & 4095] + _ALPHABET[slot & 63]
-        span = f"{beijing(ended - length)}_{beijing(ended)}".replace(" ", "-").replace(":", "-")
+        token += _PAIRS[mixed >> 44 & 4095] + _PAIRS[slot & 4095] + _ALPHABET[slot >> 12 & 63]
         return File(
             file_id,
             f"600{mixed & 7}_{token}_{span}",
@@ -249,7 +253,7 @@ class World:
             2,
             created,
             created + _LIFETIMES[(mixed >> 24) % 100] * DAY,
-            _url(file_id, mixed >> 9),
+            f"http://1000.vod2.myqcloud.com/vodgzp/{file_id}/{_CLIPS[mixed % 3]}.mp4",
         )
 
     def _key(self, slot: int) -> tuple[int, int]:
@@ -309,7 +313,3 @@ class World:
                 leaving.add(slot)
         if leaving:
             self._remove(leaving)
-
-
-def _url(file_id: str, choice: int) -> str:
-    return f"http://1000.vod2.myqcloud.com/vodgzp/{file_id}/{('0', '1', 'xy')[choice % 3]}.mp4"
