@@ -142,6 +142,9 @@ class TestTail:
         newest_first = page(file(30), file(20), file(11))
         assert not self.read((newest_first, True)).proven
 
+    def test_proves_nothing_where_a_page_is_out_of_order(self) -> None:
+        assert not self.read((page(file(11), file(5)), True)).proven
+
     def test_proves_nothing_where_it_did_not_begin_before_what_was_listed(self) -> None:
         assert not self.read((page(file(30)), True)).proven
 
