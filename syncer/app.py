@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from syncer.model import PullKind
 from syncer.pull.lookup import Lookup
@@ -92,13 +93,13 @@ class App:
             signed_host=settings.signed_host,
             secret_id=credentials.secret_id.reveal(),
             secret_key=credentials.secret_key.reveal(),
-            token=None if credentials.token is None else credentials.token.reveal(),
+            token="" if credentials.token is None else credentials.token.reveal(),
             region=settings.region,
             signature_method=settings.signature_method,
             request_timeout=settings.request_timeout.total_seconds(),
             retry_for=settings.retry_for.total_seconds(),
             limiter=_limiter(settings, connection, waiting),
-            clock=time.time,  # noqa: TID251 - the root is where the real clock comes in
+            clock=_now,
             monotonic=time.monotonic,
             sleep=waiting,
             random=random.SystemRandom(),
@@ -117,6 +118,10 @@ def _limiter(settings: SourceSettings, connection: Connection, waiting: Waiting)
         step_back=lambda: quota.step_back(connection, account),
         sleep=waiting,
     )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)  # noqa: TID251 - the root is where the real clock comes in
 
 
 def plan(source: SourceSettings, kind: PullKind, *, allow_sweep: bool = False) -> Plan:
