@@ -97,7 +97,9 @@ def test_a_null_or_absent_file_set_is_empty_where_the_count_says_so(count: Any) 
     assert isinstance(decode(json.dumps({"code": 0, "fileCount": count}).encode()), Page)
 
 
-@pytest.mark.parametrize("fields", [{"fileSet": None}, {"fileSet": None, "fileCount": 1}, {"fileSet": {}}, {"fileSet": "x"}])
+@pytest.mark.parametrize(
+    "fields", [{"fileSet": None}, {"fileSet": None, "fileCount": 1}, {"fileSet": {}}, {"fileSet": "x"}]
+)
 def test_a_file_set_that_is_no_list_is_malformed_and_never_an_empty_page(fields: dict[str, Any]) -> None:
     assert decode(answer(**{"fileCount": None, **fields})) == Malformed("its fileSet is not a list")
 
@@ -127,7 +129,9 @@ def test_the_newer_form_is_an_error_with_a_text_code() -> None:
 
 
 def test_a_message_shows_one_line_without_control_characters() -> None:
-    assert decode(answer(code=1, message="a\n\x1b[31mb\ud800\x00" + "c" * 999)) == ApiError(1, "a [31mb " + "c" * 291 + "…")
+    assert decode(answer(code=1, message="a\n\x1b[31mb\ud800\x00" + "c" * 9999)) == ApiError(
+        1, "a [31mb " + "c" * 3991 + "…"
+    )
 
 
 @pytest.mark.parametrize("message", [None, 5, [], {"a": 1}])
@@ -140,9 +144,12 @@ def test_a_message_of_any_type_is_survived(message: Any) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        b"", b" ", b"<html>", b"{", b'{"code":0,"fileSet":[', b"[]", b"null", b"0", b'"x"', b"{}", b'{"code":null}', b'{"code":true}',
-        b'{"code":0.0,"fileSet":[]}', b'{"code":"","fileSet":[]}', b'{"code":"x"}', b'{"code":1e400}', b'{"code":99999999999}',
-        b'{"Response":{}}', b'{"Response":{"Error":{}}}', b'{"Response":{"Error":{"Code":""}}}', b"[" * 100_000, b'{"a":' * 100_000,
+        b"", b" ", b"<html>", b"{", b'{"code":0,"fileSet":[', b"[]", b"null", b"0", b'"x"', b"{}", b'{"code":null}',
+        b'{"code":true}',
+        b'{"code":0.0,"fileSet":[]}', b'{"code":"","fileSet":[]}', b'{"code":"x"}', b'{"code":1e400}',
+        b'{"code":99999999999}',
+        b'{"Response":{}}', b'{"Response":{"Error":{}}}', b'{"Response":{"Error":{"Code":""}}}', b"[" * 100_000,
+        b'{"a":' * 100_000,
         b"\xff\xfe", '{"code":0,"fileSet":[]}'.encode("utf-16"), b"1" * 5000, b'{"code":' + b"0" * 5000 + b"}",
     ],
 )  # fmt: skip
@@ -165,13 +172,17 @@ def test_null_empty_and_absent_are_none_without_complaint(name: str, field: str,
         assert file.unreadable == frozenset()
 
 
-@pytest.mark.parametrize(("value", "read"), [(0, 0), ("0", 0), ("007", 7), (2**63 - 1, 2**63 - 1), (str(2**63 - 1), 2**63 - 1)])
+@pytest.mark.parametrize(
+    ("value", "read"), [(0, 0), ("0", 0), ("007", 7), (2**63 - 1, 2**63 - 1), (str(2**63 - 1), 2**63 - 1)]
+)
 def test_a_size_is_an_integer_or_digits_up_to_a_bigint(value: Any, read: int) -> None:
     assert only(size=value).size_bytes == read
 
 
 @pytest.mark.parametrize("name", ["size", "duration", "status"])
-@pytest.mark.parametrize("value", [True, 1.0, 1e400, float("nan"), "1.0", "1e3", "12,345", " 1", "-1", "x", "٣", [], {}, 2**63, "9" * 5000])
+@pytest.mark.parametrize(
+    "value", [True, 1.0, 1e400, float("nan"), "1.0", "1e3", "12,345", " 1", "-1", "x", "٣", [], {}, 2**63, "9" * 5000]
+)
 def test_anything_else_is_an_unreadable_number_and_the_row_is_kept(name: str, value: Any) -> None:
     got = page({**GOOD, name: value})
     field = {"size": "size_bytes", "duration": "duration_seconds"}.get(name, name)
@@ -198,7 +209,10 @@ def test_an_integer_of_thousands_of_digits_costs_one_field_and_not_the_page() ->
     assert [file.size_bytes for file in got.files] == [None, GOOD["size"]]
 
 
-@pytest.mark.parametrize(("value", "read"), [("18446744073709551616", "18446744073709551616"), (18446744073709551617, "18446744073709551617"), (0, "0")])
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [("18446744073709551616", "18446744073709551616"), (18446744073709551617, "18446744073709551617"), (0, "0")],
+)
 def test_a_file_id_is_a_text_or_an_integer_of_any_length_exactly(value: Any, read: str) -> None:
     assert only(fileId=value).file_id == read
 
@@ -229,7 +243,8 @@ def test_an_all_zero_time_is_none_without_complaint_and_its_text_is_kept(value: 
 @pytest.mark.parametrize(
     "value",
     ["soon", "2016-02-30 10:00:00", "2016-13-01 10:00:00", "2016-11-30 24:00:00", "2016-11-30 10:60:00", "2016-11-30", "2016-11-30T10:34:33",
-     "2016-11-30 10:34:33 ", "2016-W48-3 10:34:33", "20161130 10:34:33xx", "2016-11-30 10:34:33+08:00", "0001-01-01 00:00:00", "２016-11-30 10:34:33"],
+     "2016-11-30 10:34:33 ", "2016-W48-3 10:34:33", "20161130 10:34:33xx", "2016-11-30 10:34:33+08:00",
+     "0001-01-01 00:00:00", "\uff12016-11-30 10:34:33"],
 )  # fmt: skip
 def test_any_other_time_is_unreadable_and_its_text_is_kept(value: str) -> None:
     got = page({**GOOD, "createTime": value})
@@ -310,8 +325,19 @@ def test_the_raw_text_of_a_rejected_entry_is_capped() -> None:
 
 # --- properties
 
-scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None)) | st.sampled_from(["", "0", "1", "0000-00-00"])
-values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4), max_leaves=10)
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters(codec=None))
+    | st.sampled_from(["", "0", "1", "0000-00-00"])
+)
+values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=10,
+)
 entries = st.dictionaries(st.sampled_from([*GOOD, "other"]), values) | values
 
 

@@ -51,7 +51,15 @@ def test_a_value_that_begins_with_an_at_sign_is_left_out_with_post_only() -> Non
 
 @pytest.mark.parametrize(
     ("value", "wire"),
-    [("+", "%2B"), ("/", "%2F"), ("=", "%3D"), (" ", "%20"), ("é", "%C3%A9"), ("备份", "%E5%A4%87%E4%BB%BD"), ("%2B", "%252B")],
+    [
+        ("+", "%2B"),
+        ("/", "%2F"),
+        ("=", "%3D"),
+        (" ", "%20"),
+        ("é", "%C3%A9"),
+        ("备份", "%E5%A4%87%E4%BB%BD"),
+        ("%2B", "%252B"),
+    ],
 )
 def test_a_value_is_encoded_exactly_once(value: str, wire: str) -> None:
     assert encode({"context": value}) == f"context={wire}"
