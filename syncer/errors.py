@@ -5,8 +5,6 @@ Expected answers of the API (the end of a listing, a lost context) are values, n
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 
 class SyncerError(Exception):
     """A failure that syncer explains in words: what happened, why, and what to do next.
@@ -14,7 +12,7 @@ class SyncerError(Exception):
     `exit_code` is the process's exit status when the error reaches the command line (the table in README.md).
     """
 
-    exit_code: ClassVar[int] = 1
+    exit_code: int = 1
 
 
 class SettingsError(SyncerError):
@@ -86,4 +84,4 @@ class Stopped(SyncerError):
 
     def __init__(self, message: str, *, signal_number: int = 15) -> None:
         super().__init__(message)
-        self.signal_number = signal_number
+        self.exit_code = 128 + signal_number

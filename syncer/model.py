@@ -122,7 +122,9 @@ class Source(Protocol):
     def calls(self) -> int:
         """Calls made over the life of this object, failed ones included."""
 
-    def list_page(self, *, order: Order, prefix: str, page_size: int, context: str | None) -> ListAnswer:
+    def list_page(
+        self, *, order: Order, prefix: str, page_size: int, context: str | None, interactive: bool = False
+    ) -> ListAnswer:
         """Ask for one page: the first of a listing when `context` is None, else the one the context stands for."""
 
     def lookup(self, file_ids: Sequence[str], *, interactive: bool = False) -> LookupAnswer:

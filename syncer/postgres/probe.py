@@ -34,7 +34,8 @@ def ask(url: str, data: Path) -> Answer:
     except psycopg.Error as error:
         return _meaning(str(error), data)
     assert row is not None
-    if _identity(row[0]) == _identity((data / "postmaster.pid").read_text()):
+    lock_file = data / "postmaster.pid"
+    if lock_file.exists() and _identity(row[0]) == _identity(lock_file.read_text()):
         return Answer.READY
     raise DatabaseUnavailable(
         f"Another PostgreSQL server, not that of {data}, answers at {url}. Stop it, or set SYNCER_DATA_DIR to another "
@@ -52,7 +53,5 @@ def _meaning(message: str, data: Path) -> Answer:
     if any(text in message for text in _NOT_YET):
         return Answer.NOT_YET
     if "FATAL" in message or "ERROR" in message:
-        raise DatabaseUnavailable(
-            f"The PostgreSQL server of {data} runs but turns us away: {message.strip()}"
-        )
+        raise DatabaseUnavailable(f"The PostgreSQL server of {data} runs but turns us away: {message.strip()}")
     return Answer.SILENCE

@@ -36,9 +36,7 @@ def is_postmaster_of(pid: int, data: Path) -> bool:
 
 
 def _ps(pid: int, column: str) -> str:
-    shown = subprocess.run(
-        ["/bin/ps", "-ww", "-o", f"{column}=", "-p", str(pid)], capture_output=True, check=False
-    )
+    shown = subprocess.run(["/bin/ps", "-ww", "-o", f"{column}=", "-p", str(pid)], capture_output=True, check=False)
     return os.fsdecode(shown.stdout).strip()
 
 

@@ -8,25 +8,35 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
 
 from syncer.errors import DatabaseUnavailable
-from syncer.postgres import process
+from syncer.postgres import log, process
 from syncer.postgres.account import Account, choose_account
 from syncer.postgres.binaries import find_binaries, read_environment, within_reach
-from syncer.postgres.cluster import data_directory, initialise, refuse_other_majors, room_left
+from syncer.postgres.cluster import data_directory, initialise, refuse_other_majors
 from syncer.postgres.locks import exclusive, open_own, try_lock
+from syncer.postgres.log import explain_failure
 from syncer.postgres.probe import Answer, ask
-from syncer.postgres.sockets import PORT, make_private, socket_directory, socket_url
+from syncer.postgres.sockets import make_private, server_socket_settings, socket_directory, socket_url
 
 _POLL = 0.03
 _STOP_WITHIN = 60.0
-_LARGEST_LOG = 10 * 2**20
-_ORPHANS_LEAVE_WITHIN = 10.0
-_DEFAULTS = {"max_connections": "50", "shared_buffers": "64MB", "max_wal_size": "256MB", "jit": "off"}
+_ORPHANS = "still in use"
+_DEFAULTS = {
+    "max_connections": "50",
+    "shared_buffers": "64MB",
+    "max_wal_size": "256MB",  # bounds the time of crash recovery too
+    "jit": "off",  # costs small queries more than it gains
+    "max_parallel_workers_per_gather": "0",  # a container's /dev/shm is often too small for it
+}
+
+
+class _StillStartingError(DatabaseUnavailable):
+    """The server lives but is not ready: it is left alone, so that a long recovery gets done."""
 
 
 class EmbeddedPostgres:
@@ -48,7 +58,8 @@ class EmbeddedPostgres:
         start_timeout: float = 120,
         environ: Mapping[str, str] | None = None,
     ) -> None:
-        self.directory = Path(directory).resolve()
+        _refuse_windows()
+        self.directory = directory.resolve()
         self.started_server = False
         self._settings = dict(server_settings)
         self._start_timeout = start_timeout
@@ -71,27 +82,34 @@ class EmbeddedPostgres:
         if self._users is not None:
             self.started_server = self.ensure_running()
             return self
-        _refuse_windows()
-        with _explained(self.directory), self._exclusive():
-            self.started_server = self._bring_up()
-            users = open_own(self.directory / "users")
-            try_lock(users, shared=True)  # free for sharing: its exclusive holders hold our lock as well
-            self._users = users
+        with _explained(self.directory):
+            _make_home(self.directory)
+            with self._exclusive():
+                self.started_server = self._bring_up()
+                self._users = open_own(self.directory / "users")
+                try_lock(self._users, shared=True)  # to be had at once: who takes it alone holds our lock as well
         return self
 
     def ensure_running(self) -> bool:
         """Start the server anew if it died since `start`; return whether that was needed."""
         if self._users is None or self._data is None:
             raise DatabaseUnavailable("The embedded PostgreSQL was not started, or was stopped.")
+        if ask(self.url, self._data) is Answer.READY:
+            return False
         with _explained(self.directory), self._exclusive():
             return self._bring_up()
 
     def stop(self) -> bool:
-        """Cease to use the server; the last user stops it. Return True if that was us and it stopped."""
+        """Cease to use the server; the last user stops it. Return True if that was us and it stopped.
+
+        If the directory was removed meanwhile there is nothing to do: the server notices, and ends by itself.
+        """
         if self._users is None:
             return False
         users, self._users = self._users, None
         try:
+            if not self.directory.exists():
+                return False
             with _explained(self.directory), self._exclusive():
                 return try_lock(users, shared=False) and self._shut_down()
         finally:
@@ -105,11 +123,8 @@ class EmbeddedPostgres:
     ) -> None:
         self.stop()
 
-    @contextmanager
-    def _exclusive(self) -> Iterator[None]:
-        _make_home(self.directory)
-        with exclusive(self.directory / "lock", self._start_timeout):
-            yield
+    def _exclusive(self) -> AbstractContextManager[None]:
+        return exclusive(self.directory / "lock", self._start_timeout)
 
     def _bring_up(self) -> bool:
         """Make the server answer; return whether it had to be started. The lock must be held."""
@@ -119,16 +134,16 @@ class EmbeddedPostgres:
         deadline = time.monotonic() + self._start_timeout
         if data.exists() and self._answers(data, deadline):
             return False
-        account = choose_account(self._wishes.user, data, self.directory)
         env = self._wishes.passed_on
+        account = choose_account(self._wishes.user, data, self.directory)
         account.require_way_to(self.directory, env)
-        binaries = within_reach(binaries, account, self.directory, self._wishes)
+        binaries = within_reach(binaries, account, self.directory, env)
         initialise(self.directory, binaries, account, env, durable=self._settings.get("fsync") != "off")
         make_private(self._sockets, account)
         process.drop_stale_locks(data, self._sockets)
         try:
             self._launch(binaries.postgres, data, account, deadline)
-        except DatabaseUnavailable:
+        except _StillStartingError:
             raise
         except BaseException:
             self._shut_down()
@@ -138,28 +153,29 @@ class EmbeddedPostgres:
     def _answers(self, data: Path, deadline: float) -> bool:
         """Wait while the server is busy starting, recovering or stopping; return whether it is there."""
         while (answer := ask(self.url, data)) is Answer.NOT_YET:
-            if time.monotonic() > deadline:
-                raise self._failure(
-                    f"did not become ready within {self._start_timeout:g} s; it may still recover"
-                )
+            self._check(deadline)
             time.sleep(_POLL)
         return answer is Answer.READY
 
+    def _check(self, deadline: float) -> None:
+        if time.monotonic() > deadline:
+            what = f"is not ready after {self._start_timeout:g} s and goes on starting"
+            raise _StillStartingError(explain_failure(what, log.tail(self._log), self.directory))
+
     def _launch(self, postgres: Path, data: Path, account: Account, deadline: float) -> None:
-        _rotate(self._log)
-        patience = min(deadline, time.monotonic() + _ORPHANS_LEAVE_WITHIN)
+        log.rotate(self._log)
         while True:
-            beginning = self._log.stat().st_size if self._log.exists() else 0
+            beginning = log.size(self._log)
             pid = self._spawn(postgres, data, account)
             while process.is_running(pid):
                 if self._answers(data, deadline):
                     return
-                if time.monotonic() > deadline:
-                    raise self._failure(f"did not answer within {self._start_timeout:g} s")
+                self._check(deadline)
                 time.sleep(_POLL)
+            said = log.tail(self._log, beginning)
             # the children of a killed server take a moment to notice, and hold its shared memory until then
-            if "still in use" not in _tail(self._log, beginning) or time.monotonic() > patience:
-                raise self._failure("did not start", beginning)
+            if _ORPHANS not in said or time.monotonic() > deadline:
+                raise DatabaseUnavailable(explain_failure("did not start", said, self.directory))
             time.sleep(5 * _POLL)
 
     def _spawn(self, postgres: Path, data: Path, account: Account) -> int:
@@ -167,29 +183,23 @@ class EmbeddedPostgres:
 
         The shell in between makes it nobody's child: whoever started it may end, and need not reap it.
         """
-        settings = _DEFAULTS | self._settings | {
-            "listen_addresses": "",
-            "port": str(PORT),
-            "unix_socket_directories": '"' + str(self._sockets).replace('"', '""') + '"',
-            "unix_socket_permissions": "0700",
-            "lc_messages": "C",
-        }  # fmt: skip
+        settings = _DEFAULTS | self._settings | server_socket_settings(self._sockets) | {"lc_messages": "C"}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        log = open_own(self._log)
+        output = open_own(self._log)
         try:
             shell = subprocess.run(
-                ["/bin/sh", "-c", '"$@" >&2 & echo $!', "sh", postgres, "-D", data, *options],
+                ["/bin/sh", "-c", 'exec "$@" >&2 & echo $!', "sh", postgres, "-D", data, *options],
                 cwd=self.directory,
                 env=self._wishes.passed_on,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=log,
+                stderr=output,
                 start_new_session=True,
                 check=True,
                 **account.run_as,
             )
         finally:
-            os.close(log)
+            os.close(output)
         return int(shell.stdout)
 
     def _shut_down(self) -> bool:
@@ -206,19 +216,6 @@ class EmbeddedPostgres:
                     return True
                 time.sleep(_POLL)
         return False
-
-    def _failure(self, what: str, beginning: int = 0) -> DatabaseUnavailable:
-        lines = _tail(self._log, beginning).strip().splitlines()[-10:]
-        return DatabaseUnavailable(
-            "\n".join(
-                [
-                    f"The embedded PostgreSQL in {self.directory} {what} ({room_left(self.directory)}).",
-                    *(["The end of its log:", *lines] if lines else ["Its log says nothing."]),
-                    f"Mend what the log names (all of it is in {self._log}) and try again, or set SYNCER_DATA_DIR to "
-                    "another directory, or SYNCER_DATABASE_URL to another database.",
-                ]
-            )
-        )
 
 
 def _refuse_windows() -> None:
@@ -250,17 +247,3 @@ def _explained(directory: Path) -> Iterator[None]:
             f"The embedded PostgreSQL cannot use {directory} ({what}). Make room or mend the permissions there, or set "
             "SYNCER_DATA_DIR to another directory."
         ) from error
-
-
-def _rotate(log: Path) -> None:
-    if log.exists() and log.stat().st_size > _LARGEST_LOG:
-        log.replace(log.with_suffix(".log.1"))
-
-
-def _tail(log: Path, beginning: int) -> str:
-    try:
-        with log.open("rb") as file:
-            file.seek(max(beginning, log.stat().st_size - 4096))
-            return file.read().decode(errors="replace")
-    except FileNotFoundError:
-        return ""

@@ -36,24 +36,35 @@ def socket_url(sockets: Path, database: str = "postgres") -> str:
     return f"postgresql://{SUPERUSER}@/{quote(database, safe='')}?host={where}&port={PORT}"
 
 
+def server_socket_settings(sockets: Path) -> dict[str, str]:
+    """Return the settings that make a server listen in `sockets`, for its own user, and nowhere else."""
+    quoted = str(sockets).replace('"', '""')
+    return {
+        "listen_addresses": "",
+        "port": str(PORT),
+        "unix_socket_directories": f'"{quoted}"',
+        "unix_socket_permissions": "0700",
+    }
+
+
 def make_private(directory: Path, account: Account) -> None:
     """Make `directory` and let `account` alone into it.
 
     Raises DatabaseUnavailable if it is there already and belongs to somebody else: whoever owns the socket's
     directory could put a server of his own there.
     """
-    directory.mkdir(mode=0o700, exist_ok=True)
+    directory.mkdir(mode=stat.S_IRWXU, exist_ok=True)
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         status = os.fstat(descriptor)
         if status.st_uid not in (os.geteuid(), account.uid):
             raise DatabaseUnavailable(
-                f"The directory for PostgreSQL's socket, {directory}, belongs to another user (number {status.st_uid}). "
+                f"The directory for PostgreSQL's socket, {directory}, belongs to another user ({status.st_uid}). "
                 "Remove it, or set SYNCER_DATA_DIR to a directory with a shorter path."
             )
         if status.st_uid != account.uid:
             os.fchown(descriptor, account.uid, account.gid)
-        if stat.S_IMODE(status.st_mode) != 0o700:
-            os.fchmod(descriptor, 0o700)
+        if stat.S_IMODE(status.st_mode) != stat.S_IRWXU:
+            os.fchmod(descriptor, stat.S_IRWXU)
     finally:
         os.close(descriptor)

@@ -35,8 +35,8 @@ class PullState:
     """The checkpoint of a pull as the machine sees it.
 
     `page` counts the pages of this listing, `farthest` the most that any earlier listing of this pull reached,
-    `fruitless` the listings in a row (of this run) that were cut short without getting further. `asked_before` says that a run
-    which is gone may already have sent `context`. `oldest` and `newest` bound the createTimes of the listing.
+    `fruitless` the listings in a row (of this run) that were cut short without getting further. `asked_before` says
+    that a run which is gone may already have sent `context`. `oldest` and `newest` bound the listing's createTimes.
     """
 
     kind: PullKind
@@ -112,7 +112,10 @@ def on_page(state: PullState, page: Page, *, seen_before: bool) -> PullState | G
     times = page_times(page)
     if page.context is not None and (seen_before or page.context == state.context):
         if state.phase is Phase.TAIL:
-            return _unproven(state, "the listing from the other end, read to prove this one's end, runs in a circle")
+            return _unproven(
+                replace(state, page=state.page + 1),
+                "the listing from the other end, read to prove this one's end, runs in a circle",
+            )
         return GiveUp(
             _anew(state),
             f"The API gave the same context again after page {state.page + 1}: its listing runs in a circle. "

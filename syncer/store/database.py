@@ -16,6 +16,8 @@ from syncer.errors import DatabaseUnavailable, SchemaMismatch
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
+Connection = sa.Connection
+
 # The statement that commits a page is prepared once and run for hours. A connection opened on an empty table would
 # keep the plan of an empty table, ten times slower at a million rows: so its plan is pinned to index lookups.
 _PINNED = (

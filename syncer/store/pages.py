@@ -36,6 +36,9 @@ def _each(form: str, joiner: str = ", ") -> str:
     return joiner.join(form.format(c=column, t=kind) for column, kind in COLUMNS.items())
 
 
+# A field of a page's entry, or what was stored when the entry's own could not be read.
+_MERGED = "CASE WHEN r.keep IS NOT NULL AND '{c}' = ANY (r.keep) THEN f.{c} ELSE r.{c} END AS {c}"
+
 # `fence` renews the lease: no row comes out of it, and so nothing is written, when the epoch is no longer ours.
 # `item` is the page joined to what is stored; an unreadable field (named in `keep`) is as it was.
 # `diff` is what must be written: new files, changed ones, and those that came back. Comparing first is what makes an
@@ -43,7 +46,7 @@ def _each(form: str, joiner: str = ", ") -> str:
 _FILES = f"""
 item AS MATERIALIZED (
   SELECT r.file_id, f.file_id AS stored, f.first_run, f.gone_at AS old_gone_at,
-         {_each("CASE WHEN r.keep IS NOT NULL AND '{c}' = ANY (r.keep) THEN f.{c} ELSE r.{c} END AS {c}")},
+         {_each(_MERGED)},
          {_each("f.{c} AS old_{c}")}
   FROM fence
   CROSS JOIN json_to_recordset(%(files)s::json) AS r (file_id text, keep text[], {_each("{c} {t}")})
@@ -56,7 +59,8 @@ diff AS MATERIALIZED (
 ),
 written AS (
   INSERT INTO syncer.file (source, file_id, {_each("{c}")}, first_seen_at, changed_at, first_run)
-  SELECT %(source)s, file_id, {_each("{c}")}, syncer.instant(), syncer.instant(), %(run)s FROM diff ORDER BY file_id
+  SELECT %(source)s, file_id, {_each("{c}")}, syncer.instant(), syncer.instant(), %(run)s
+  FROM diff ORDER BY file_id
   ON CONFLICT (source, file_id) DO UPDATE
   SET ({_each("{c}")}) = ROW({_each("excluded.{c}")}), changed_at = excluded.changed_at, gone_at = NULL
 ),
@@ -70,8 +74,8 @@ changed AS (
 ),
 refused AS (
   INSERT INTO syncer.rejected (source, digest, rejected_at, run_id, pull_id, page, position, file_id, reason, raw)
-  SELECT %(source)s, decode(r.digest, 'hex'), syncer.instant(), %(run)s, %(pull)s::bigint, %(page)s::int, r.position, r.file_id,
-         r.reason, r.raw
+  SELECT %(source)s, decode(r.digest, 'hex'), syncer.instant(), %(run)s, %(pull)s::bigint, %(page)s::int,
+         r.position, r.file_id, r.reason, r.raw
   FROM fence CROSS JOIN json_to_recordset(%(rejected)s::json)
        AS r (digest text, position int, file_id text, reason text, raw text)
   ON CONFLICT DO NOTHING
@@ -95,9 +99,9 @@ _COMMIT_PAGE = f"""{_FENCE} {_FILES},
 ledger AS (
   INSERT INTO syncer.page (source, pull_id, generation, part, page, run_id, committed_at, context_in, context_out,
                            entries, file_count, rejected, inserted, updated, oldest, newest, file_ids)
-  SELECT %(source)s, %(pull)s, %(generation)s, %(part)s, %(page)s, %(run)s, syncer.instant(), %(context_in)s::bytea,
-         %(context_out)s::bytea, %(entries)s, %(file_count)s::bigint, %(odd)s, inserted, updated, %(page_oldest)s::timestamptz,
-         %(page_newest)s::timestamptz, ARRAY(SELECT file_id FROM item ORDER BY file_id)
+  SELECT %(source)s, %(pull)s, %(generation)s, %(part)s, %(page)s, %(run)s, syncer.instant(),
+         %(context_in)s::bytea, %(context_out)s::bytea, %(entries)s, %(file_count)s::bigint, %(odd)s, inserted, updated,
+         %(page_oldest)s::timestamptz, %(page_newest)s::timestamptz, ARRAY(SELECT file_id FROM item ORDER BY file_id)
   FROM counts
 )
 UPDATE syncer.pull p
@@ -123,6 +127,19 @@ SELECT EXISTS (
   SELECT FROM syncer.page
   WHERE source = %(source)s AND pull_id = %(pull)s AND generation = %(generation)s AND part = 'listing'
     AND file_ids && %(ids)s::text[])
+"""
+
+
+# Whether a context that the API now calls complete may have been answered before: it brought a page, or was being
+# asked for when its listing was given up. Contexts may be the same in every listing; nobody knows.
+_ANSWERED = """
+SELECT EXISTS (
+    SELECT FROM syncer.page
+    WHERE source = %(source)s AND context_in = %(hash)s
+      AND pull_id IN (SELECT pull_id FROM syncer.pull WHERE source = %(source)s AND kind = 'full'
+                      ORDER BY pull_id DESC LIMIT 3))
+  OR EXISTS (SELECT FROM syncer.context_death WHERE source = %(source)s AND context_in = %(hash)s)
+  OR EXISTS (SELECT FROM syncer.pull WHERE source = %(source)s AND outcome = 'abandoned' AND context = %(context)s)
 """
 
 
@@ -207,7 +224,7 @@ def commit_page(
     ).one_or_none()
     if row is None:
         raise fenced(claim.source)
-    return Fate(*row)
+    return Fate(row.inserted, row.updated, row.known)
 
 
 def commit_lookup(connection: sa.Connection, source: str, run_id: int, page: Page) -> Fate:
@@ -215,7 +232,7 @@ def commit_lookup(connection: sa.Connection, source: str, run_id: int, page: Pag
     row = _with_deadlocks_retried(
         connection, _COMMIT_LOOKUP, **_files_of(page), source=source, run=run_id, pull=None, page=None, settled=0
     ).one()
-    return Fate(*row)
+    return Fate(row.inserted, row.updated, row.known)
 
 
 def commit_confirmed(connection: sa.Connection, claim: Claim, page: Page) -> None:
@@ -232,6 +249,13 @@ def listed_before(connection: sa.Connection, source: str, pull_id: int, generati
     """Return whether any file of `page` is in the ledger of this generation's listing."""
     ids = [file.file_id for file in page.files]
     return bool(rows(connection, _MET, source=source, pull=pull_id, generation=generation, ids=ids).scalar())
+
+
+def answered_before(connection: sa.Connection, source: str, context: str | None) -> bool:
+    """Return whether `context` may have been answered by an earlier listing, of this pull or one of the last few."""
+    return context is not None and bool(
+        rows(connection, _ANSWERED, source=source, context=context, hash=context_hash(context)).scalar()
+    )
 
 
 def contexts_seen(connection: sa.Connection, source: str, pull_id: int, generation: int) -> list[bytes]:

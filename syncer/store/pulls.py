@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -84,12 +83,13 @@ WITH fence AS MATERIALIZED (
 )
 """
 
-_RESTART = f"""{_FENCE},
+_TURN = f"""{_FENCE},
 death AS (
-  INSERT INTO syncer.context_death (source, pull_id, generation, part, page, died_at, age_seconds, code)
-  SELECT p.source, p.pull_id, p.generation, %(part)s, p.page, clock_timestamp(),
+  INSERT INTO syncer.context_death (source, pull_id, generation, part, page, died_at, age_seconds, code,
+                                    context_in)
+  SELECT p.source, p.pull_id, p.generation, %(part)s::text, p.page, clock_timestamp(),
          CASE WHEN p.context IS NULL THEN NULL ELSE extract(epoch FROM syncer.instant() - p.context_at)::bigint END,
-         %(code)s::integer
+         %(code)s::integer, %(context_in)s::bytea
   FROM syncer.pull p, fence WHERE p.source = %(source)s AND p.pull_id = %(pull)s AND %(code)s::integer IS NOT NULL
 )
 UPDATE syncer.pull p
@@ -161,7 +161,19 @@ def take_up_full(connection: sa.Connection, claim: Claim, scope: Scope, *, allow
             source=scope.source,
             pull=found.pull_id,
         )
-        return StoredPull(*found[:10], resumed=True)
+        return StoredPull(
+            found.pull_id,
+            found.phase,
+            found.generation,
+            found.page,
+            found.farthest,
+            found.context,
+            found.oldest,
+            found.newest,
+            found.reason,
+            found.allow_sweep,
+            resumed=True,
+        )
     return _begin(connection, claim, scope, "full", allow_sweep=allow_sweep)
 
 
@@ -189,15 +201,35 @@ def settled(connection: sa.Connection, scope: Scope) -> Settled:
     return Settled(row.settled_run, row.started_at, row.full)
 
 
-def list_anew(
-    connection: sa.Connection, claim: Claim, pull_id: int, *, part: str, code: int | None, state: Mapping[str, Any],
-    calls: int,
-) -> None:  # fmt: skip
-    """Forget the context and begin the listing that `state` describes (phase, generation, page, farthest, ...).
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Where a pull goes on without its context: in another phase, or with a new generation of its listing."""
 
-    `code` is the API's reason for a lost context, kept with its age; None when the listing turns for another reason.
-    """
-    _fenced_write(connection, _RESTART, claim, pull=pull_id, part=part, code=code, calls=calls, **state)
+    phase: str
+    generation: int
+    page: int
+    farthest: int
+    oldest: datetime | None
+    newest: datetime | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A context that the API no longer took: its code, the part of the pull and the context's hash."""
+
+    code: int
+    part: str
+    context_in: bytes | None
+
+
+_NO_LOSS = {"code": None, "part": None, "context_in": None}
+
+
+def turn(connection: sa.Connection, claim: Claim, pull_id: int, to: Turn, *, loss: Loss | None, calls: int) -> None:
+    """Forget the context and go on as `to` says; a `loss` is kept with the age of the context."""
+    lost = _NO_LOSS if loss is None else asdict(loss)
+    _fenced_write(connection, _TURN, claim, pull=pull_id, calls=calls, **asdict(to), **lost)
 
 
 def finish(
@@ -219,6 +251,32 @@ def interrupt(
         connection, _INTERRUPT, source=claim.source, epoch=claim.epoch, pull=pull_id, outcome=outcome, error=error,
         calls=calls,
     )  # fmt: skip
+
+
+def expected_files(connection: sa.Connection, scope: Scope) -> int | None:
+    """Return how many files the last complete full pull of this scope listed: the forecast's yardstick."""
+    found: int | None = rows(
+        connection,
+        "SELECT files FROM syncer.pull WHERE source = %(source)s AND prefix = %(prefix)s AND kind = 'full' "
+        "AND settled_run IS NOT NULL AND restarts = 0 ORDER BY pull_id DESC LIMIT 1",
+        source=scope.source,
+        prefix=scope.prefix,
+    ).scalar()
+    return found
+
+
+def listed(connection: sa.Connection, source: str, pull_id: int, generation: int) -> int:
+    """Return how many entries one listing of a pull has shown so far."""
+    return int(
+        rows(
+            connection,
+            "SELECT coalesce(sum(entries), 0) FROM syncer.page WHERE source = %(source)s AND pull_id = %(pull)s "
+            "AND generation = %(generation)s AND part = 'listing'",
+            source=source,
+            pull=pull_id,
+            generation=generation,
+        ).scalar_one()
+    )
 
 
 _TOTALS = """

@@ -41,6 +41,8 @@ _GATHERED = """
 UPDATE syncer.pull SET suspects = %(suspects)s WHERE source = %(source)s AND pull_id = %(pull)s
 """
 
+_LET_GO = "DELETE FROM syncer.suspect WHERE source = %(source)s AND pull_id = %(pull)s"
+
 _NEXT = """
 SELECT file_id FROM syncer.suspect WHERE source = %(source)s AND pull_id = %(pull)s ORDER BY file_id LIMIT %(limit)s
 """
@@ -81,10 +83,6 @@ FROM fence WHERE p.source = %(source)s AND p.pull_id = %(pull)s
 """
 
 
-class _Refused(Exception):  # noqa: N818 - a signal to roll back, never seen outside
-    pass
-
-
 def gather(
     connection: sa.Connection, claim: Claim, pull_id: int, *, allowed: Callable[[Suspicion], bool]
 ) -> tuple[Suspicion, bool]:
@@ -93,20 +91,16 @@ def gather(
     Returns what was found and whether the sweep may go on. One transaction: after a crash it is simply done again.
     Raises Fenced.
     """
-    found: Suspicion | None = None
-    try:
-        with planned_freely(connection):
-            row = rows(connection, _GATHER, source=claim.source, epoch=claim.epoch, pull=pull_id).one_or_none()
-            if row is None:
-                raise fenced(claim.source)
-            found = Suspicion(*row)
-            rows(connection, _GATHERED, source=claim.source, pull=pull_id, suspects=found.suspects)
-            if not allowed(found):
-                raise _Refused
-    except _Refused:
-        assert found is not None
-        return found, False
-    return found, True
+    with planned_freely(connection):
+        row = rows(connection, _GATHER, source=claim.source, epoch=claim.epoch, pull=pull_id).one_or_none()
+        if row is None:
+            raise fenced(claim.source)
+        found = Suspicion(row.suspects, row.missing, row.present)
+        sweep = allowed(found)
+        if not sweep:
+            rows(connection, _LET_GO, source=claim.source, pull=pull_id)
+        rows(connection, _GATHERED, source=claim.source, pull=pull_id, suspects=found.suspects)
+    return found, sweep
 
 
 def gathered(connection: sa.Connection, source: str, pull_id: int) -> bool:

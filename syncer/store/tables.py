@@ -268,6 +268,7 @@ context_death = Table(
     _instant("died_at", "When the API refused it.", nullable=False),
     Column("age_seconds", BigInteger, comment="Age of the context then; null when none had been sent."),
     Column("code", Integer, nullable=False, comment="70005 (invalid) or 70006 (used out of turn)."),
+    Column("context_in", LargeBinary, comment="Hash of the context."),
     PrimaryKeyConstraint("source", "pull_id", "generation", "part", "died_at"),
     comment="Contexts that the API no longer took, and how old they were.",
 )

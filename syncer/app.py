@@ -1,0 +1,154 @@
+"""The root: the only place that wires settings, database, source and pull together, and reads the real clock."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from syncer.model import PullKind
+from syncer.pull.lookup import Lookup
+from syncer.pull.run import Plan, Progress, RunResult, run_pull
+from syncer.pull.waiting import StopRequest, Waiting
+from syncer.settings import Settings, SourceSettings
+from syncer.source.client import VodSource
+from syncer.source.quota import Limiter, QuotaLimiter, Unlimited
+from syncer.store import migrate, quota
+from syncer.store.database import Connection, connect
+from syncer.store.pulls import Scope
+
+
+@dataclass
+class App:
+    """One process of syncer: its settings, and the stop that a signal may ask for."""
+
+    settings: Settings
+    stop: StopRequest = field(default_factory=StopRequest)
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """Yield the URL of a database whose schema is current.
+
+        Without SYNCER_DATABASE_URL that is the embedded one, started if need be and migrated. Raises
+        DatabaseUnavailable, or SchemaMismatch for a database of one's own, which only `syncer migrate` changes.
+        """
+        with self.server() as url:
+            if self.settings.database_url is None:
+                migrate.upgrade(url)
+            else:
+                with connect(url) as connection:
+                    migrate.require_head(connection)
+            yield url
+
+    @contextmanager
+    def server(self) -> Iterator[str]:
+        """Yield the URL of the database server's database, whatever its schema."""
+        if self.settings.database_url is not None:
+            yield self.settings.database_url.reveal()
+            return
+        from syncer.postgres.server import EmbeddedPostgres
+
+        with EmbeddedPostgres(self.settings.data_dir / "postgres") as server:
+            yield server.url
+
+    def sync(
+        self,
+        url: str,
+        source: SourceSettings,
+        kind: PullKind,
+        *,
+        allow_sweep: bool = False,
+        on_progress: Callable[[Progress], None] = lambda _: None,
+    ) -> RunResult:
+        """Take one pull of `source` to its end in the database at `url`: what `syncer sync` and the daemon run."""
+        waiting = Waiting(time.sleep, self.stop)
+        with connect(url, pinned=True) as connection, self.source(source, connection, waiting) as api:
+            return run_pull(
+                connection,
+                api,
+                plan(source, kind, allow_sweep=allow_sweep),
+                waiting=waiting,
+                on_progress=on_progress,
+            )
+
+    @contextmanager
+    def lookup(self, url: str, source: SourceSettings) -> Iterator[Lookup]:
+        """Yield a lookup of `source` for the block: what `syncer lookup` asks."""
+        waiting = Waiting(time.sleep, self.stop)
+        with connect(url) as connection, self.source(source, connection, waiting) as api:
+            yield Lookup(connection, api, scope(source), account=source.account, holder=holder(), stop=self.stop)
+
+    @contextmanager
+    def source(self, settings: SourceSettings, connection: Connection, waiting: Waiting) -> Iterator[VodSource]:
+        """Yield the API of one source, its calls counted against the account's quota in the database."""
+        credentials = settings.require_credentials()
+        with VodSource(
+            url=settings.api_url,
+            signed_host=settings.signed_host,
+            secret_id=credentials.secret_id.reveal(),
+            secret_key=credentials.secret_key.reveal(),
+            token="" if credentials.token is None else credentials.token.reveal(),
+            region=settings.region,
+            signature_method=settings.signature_method,
+            request_timeout=settings.request_timeout.total_seconds(),
+            retry_for=settings.retry_for.total_seconds(),
+            limiter=_limiter(settings, connection, waiting),
+            clock=_now,
+            monotonic=time.monotonic,
+            sleep=waiting,
+            random=random.SystemRandom(),
+        ) as api:
+            yield api
+
+
+def _limiter(settings: SourceSettings, connection: Connection, waiting: Waiting) -> Limiter:
+    account, per_minute = settings.account, settings.calls_per_minute
+    if per_minute == 0:
+        return Unlimited()
+    return QuotaLimiter(
+        try_acquire=lambda interactive: quota.try_acquire(
+            connection, account, calls_per_minute=per_minute, interactive=interactive
+        ),
+        step_back=lambda: quota.step_back(connection, account),
+        sleep=waiting,
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)  # noqa: TID251 - the root is where the real clock comes in
+
+
+def plan(source: SourceSettings, kind: PullKind, *, allow_sweep: bool = False) -> Plan:
+    """Return how `source` is to be pulled."""
+    return Plan(
+        kind=kind,
+        scope=scope(source),
+        account=source.account,
+        holder=holder(),
+        lease_seconds=source.lease.total_seconds(),
+        brake=source.sweep_brake,
+        overlap_seconds=source.recent_overlap.total_seconds(),
+        allow_sweep=allow_sweep,
+    )
+
+
+def scope(source: SourceSettings) -> Scope:
+    """Return what `source` lists; its fingerprint changes with endpoint, region and account."""
+    fingerprint = f"{source.api_url}\n{source.region}\n{source.account}"
+    return Scope(
+        source=source.name,
+        listing=hashlib.sha256(fingerprint.encode()).hexdigest()[:16],
+        prefix=source.prefix,
+        page_size=source.page_size,
+    )
+
+
+def holder() -> str:
+    """Return the name under which this process holds a source, for people."""
+    return f"{socket.gethostname()}, process {os.getpid()}"

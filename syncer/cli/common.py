@@ -1,0 +1,112 @@
+"""What the commands share: their settings, signals, JSON documents and error sentences."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from syncer.errors import SettingsError, SyncerError
+
+if TYPE_CHECKING:
+    from syncer.app import App
+    from syncer.settings import SourceSettings
+
+Config = Annotated[
+    Path | None, typer.Option("--config", metavar="FILE", help="TOML file with settings (or SYNCER_CONFIG).")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+SourceName = Annotated[
+    str | None, typer.Option("--source", metavar="NAME", help="Which source; needed when there are several.")
+]
+
+
+def make_app(config: Path | None) -> App:
+    """Return the application on the settings of this process. Raises SettingsError."""
+    from syncer.app import App
+    from syncer.cli.logs import configure
+    from syncer.settings import load_settings
+
+    settings = load_settings(os.environ, config)
+    configure(settings.log_level, settings.log_format)
+    return App(settings)
+
+
+def one_source(app: App, name: str | None) -> SourceSettings:
+    """Return the source that `name` means, or the only one. Raises SettingsError."""
+    if name is not None:
+        return app.settings.source(name)
+    if len(app.settings.sources) > 1:
+        known = ", ".join(source.name for source in app.settings.sources)
+        raise SettingsError(f"There are several sources ({known}): name one with --source.")
+    return app.settings.sources[0]
+
+
+@contextmanager
+def stopping(app: App) -> Iterator[None]:
+    """Let SIGINT and SIGTERM ask for a stop at the next page; a second one ends the process at once."""
+
+    def ask(number: int, _frame: object) -> None:
+        app.stop(number)
+        signal.signal(number, signal.SIG_DFL)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def json_errors(*, wanted: bool, **context: Any) -> Iterator[None]:
+    """When `wanted`, print a failure as a JSON document with `error` and `exit_code` too, beside the sentence."""
+    try:
+        yield
+    except SyncerError as error:
+        if wanted and not isinstance(error, _Reported):
+            print_json({**context, **error_document(error)})
+        raise
+
+
+class _Reported(SyncerError):
+    """An error whose JSON document has been printed with its result."""
+
+
+def reported(error: SyncerError) -> SyncerError:
+    """Return `error` marked as already printed on standard output; its sentence and exit code stay."""
+    marked = _Reported(str(error))
+    marked.exit_code = error.exit_code
+    return marked
+
+
+def error_document(error: SyncerError) -> dict[str, Any]:
+    """Return the fields that say in JSON what went wrong."""
+    return {"error": str(error), "exit_code": error.exit_code}
+
+
+def print_error(error: SyncerError) -> None:
+    """Print what happened, why, and what to do, on standard error."""
+    for line in str(error).splitlines():
+        print(f"syncer: {line}", file=sys.stderr)
+
+
+def print_json(document: object) -> None:
+    """Print one JSON document on standard output; instants as ISO 8601."""
+    print(json.dumps(document, ensure_ascii=False, default=_plain, indent=2 if sys.stdout.isatty() else None))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")

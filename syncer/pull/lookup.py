@@ -1,0 +1,125 @@
+"""A person's question to the API, by file id or by prefix; what it answers is stored, nothing is marked gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from syncer.errors import Endless, Stopped, SyncerError, Unavailable
+from syncer.model import BackupFile, ContextLost, EndOfListing, FilesMissing, Order, Page, Source
+from syncer.pull.machine import FRUITLESS_LISTINGS
+from syncer.pull.sweep import LOOKUP_BATCH, judge
+from syncer.pull.waiting import StopRequest
+from syncer.store import leases, pages, pulls
+from syncer.store.database import Connection
+from syncer.store.pulls import Scope
+
+
+@dataclass
+class LookupResult:
+    """What the API answered: the files by id, the ids it does not know, and those it could not decide."""
+
+    files: dict[str, BackupFile] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    undecided: list[str] = field(default_factory=list)
+    rejected: int = 0
+    api_calls: int = 0
+
+
+@dataclass
+class Lookup:
+    """Lookups in one source. They hold no lease: a lookup may go on beside a pull, and its calls go first."""
+
+    connection: Connection
+    source: Source
+    scope: Scope
+    account: str
+    holder: str
+    stop: StopRequest
+
+    def by_ids(self, file_ids: Sequence[str]) -> LookupResult:
+        """Ask for any number of ids, 100 a call; an id given twice is asked for once."""
+        result = LookupResult()
+        wanted = list(dict.fromkeys(file_ids))
+        batches = [wanted[start : start + LOOKUP_BATCH] for start in range(0, len(wanted), LOOKUP_BATCH)]
+        with self._run(result) as run_id:
+            while batches:
+                self.stop.check()
+                batch = batches.pop(0)
+                answer = self.source.lookup(batch, interactive=True)
+                if not isinstance(answer, FilesMissing):
+                    self._store(run_id, answer, result)
+                judgement = judge(batch, answer, parts=2)
+                result.missing += judgement.missing
+                result.undecided += judgement.undecided
+                batches = judgement.again + batches
+        return result
+
+    def by_prefix(self, prefix: str, order: Order) -> LookupResult:
+        """List every file whose name begins with `prefix`."""
+        result = LookupResult()
+        with self._run(result) as run_id:
+            for page in self._listing(prefix, order):
+                self._store(run_id, page, result)
+        return result
+
+    def _listing(self, prefix: str, order: Order) -> Iterator[Page]:
+        """Yield the pages of a listing to its end; it begins anew, a few times, when its context is lost."""
+        context: str | None = None
+        seen: set[bytes | None] = set()
+        losses = 0
+        while True:
+            self.stop.check()
+            answer = self.source.list_page(
+                order=order, prefix=prefix, page_size=self.scope.page_size, context=context, interactive=True
+            )
+            match answer:
+                case EndOfListing():
+                    return
+                case ContextLost():
+                    losses += 1
+                    if losses >= FRUITLESS_LISTINGS:
+                        raise Unavailable(
+                            f"The API refused the context of the listing {losses} times ({answer.code} "
+                            f"{answer.message}); what it answered so far is stored. Try a longer prefix."
+                        )
+                    context, seen = None, set()
+                case Page():
+                    token = pages.context_hash(answer.context)
+                    if answer.context is not None and token in seen:
+                        raise Endless("The API gave the same context twice: its listing runs in a circle.")
+                    seen.add(token)
+                    yield answer
+                    if answer.context is None:
+                        return
+                    context = answer.context
+
+    def _store(self, run_id: int, page: Page, result: LookupResult) -> None:
+        pages.commit_lookup(self.connection, self.scope.source, run_id, page)
+        result.files.update((file.file_id, file) for file in page.files)
+        result.rejected += len(page.rejected)
+
+    @contextmanager
+    def _run(self, result: LookupResult) -> Iterator[int]:
+        """Note the lookup as a run, and how it ended."""
+        leases.ensure_source(self.connection, self.scope.source, account=self.account, prefix=self.scope.prefix)
+        run_id = pulls.begin_run(self.connection, self.scope.source, "lookup", holder=self.holder)
+        try:
+            yield run_id
+        except SyncerError as error:
+            self._end(run_id, "stopped" if isinstance(error, Stopped) else "failed", str(error))
+            raise
+        self._end(run_id, "complete", None)
+        result.api_calls = self.source.calls
+
+    def _end(self, run_id: int, outcome: str, error: str | None) -> None:
+        pulls.end_run(
+            self.connection,
+            self.scope.source,
+            run_id,
+            pull_id=None,
+            outcome=outcome,
+            error=error,
+            calls=self.source.calls,
+        )

@@ -1,0 +1,393 @@
+"""One run: claims the source, reads pages and commits each, sweeps, notes how it ended. The loop around the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, assert_never
+
+from syncer.errors import Endless, Stopped, SweepRefused, SyncerError
+from syncer.model import ContextLost, EndOfListing, Page, PullKind, Source, Suspicion
+from syncer.pull import machine
+from syncer.pull.machine import GiveUp, Phase, PullState
+from syncer.pull.sweep import CONFIRM_BATCH, brake_holds, judge, refusal
+from syncer.pull.waiting import Waiting
+from syncer.store import leases, pages, pulls, sweeps
+from syncer.store.database import Connection
+from syncer.store.pages import Checkpoint, Claim
+from syncer.store.pulls import Loss, Scope, Settled, StoredPull, Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to pull and within which bounds; times in seconds, `brake` a share of the present files."""
+
+    kind: PullKind
+    scope: Scope
+    account: str
+    holder: str
+    lease_seconds: float
+    brake: float
+    overlap_seconds: float
+    allow_sweep: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run is, after a commit.
+
+    `page` and `listed` (entries) count this listing, `generation` how often a lost context made it begin anew,
+    `waited` the seconds waited for quota and retries; `expected_files` is what the last finished full pull listed.
+    """
+
+    kind: PullKind
+    phase: Phase
+    page: int
+    listed: int
+    generation: int
+    waited: float
+    expected_files: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a run ended. `totals` are the committed counters of the whole pull, `api_calls` those of this run.
+
+    `error` is why it failed, was stopped, or did not sweep; the caller raises or reports it.
+    """
+
+    source: str
+    kind: PullKind
+    pull_id: int
+    outcome: str
+    reason: str | None
+    resumed: bool
+    totals: dict[str, Any]
+    api_calls: int
+    error: SyncerError | None
+
+
+def run_pull(
+    connection: Connection,
+    source: Source,
+    plan: Plan,
+    *,
+    waiting: Waiting,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> RunResult:
+    """Take one pull to its end, or to the failure that the result names.
+
+    `connection` must be the caller's own and live as long as the run: the lease is bound to its session. Raises Busy
+    when another process holds the source; failures of the database pass through.
+    """
+    scope = plan.scope
+    leases.ensure_source(connection, scope.source, account=plan.account, prefix=scope.prefix)
+    with _claimed(connection, plan, waiting) as epoch:
+        run_id = pulls.begin_run(connection, scope.source, plan.kind, holder=plan.holder)
+        claim = Claim(scope.source, epoch, plan.lease_seconds, run_id)
+        stored = _take_up(connection, plan, claim)
+        attempt = _Attempt(
+            connection=connection,
+            source=source,
+            plan=plan,
+            claim=claim,
+            stored=stored,
+            waiting=waiting,
+            on_progress=on_progress,
+        )
+        outcome, reason, error = attempt.carry_out()
+        pulls.end_run(
+            connection,
+            scope.source,
+            run_id,
+            pull_id=stored.pull_id,
+            outcome=outcome,
+            error=None if error is None else str(error),
+            calls=source.calls - attempt.calls_before,
+        )
+        return RunResult(
+            source=scope.source,
+            kind=plan.kind,
+            pull_id=stored.pull_id,
+            outcome=outcome,
+            reason=reason,
+            resumed=stored.resumed,
+            totals=pulls.totals(connection, scope.source, stored.pull_id),
+            api_calls=source.calls - attempt.calls_before,
+            error=error,
+        )
+
+
+@contextmanager
+def _claimed(connection: Connection, plan: Plan, waiting: Waiting) -> Iterator[int]:
+    """Hold the source's lease for the block, renewed while it waits, and give it back whatever happens."""
+    name, seconds = plan.scope.source, plan.lease_seconds
+    epoch = leases.claim(connection, name, holder=plan.holder, seconds=seconds, sleep=waiting)
+    waiting.renew = lambda: leases.renew(connection, name, epoch=epoch, seconds=seconds)
+    waiting.interval = seconds / 3
+    try:
+        yield epoch
+    except BaseException:
+        # A dead connection has already freed the source; the error that killed it is the one to report.
+        with suppress(Exception):
+            leases.release(connection, name, epoch=epoch)
+        raise
+    else:
+        leases.release(connection, name, epoch=epoch)
+    finally:
+        waiting.renew = None
+
+
+def _take_up(connection: Connection, plan: Plan, claim: Claim) -> StoredPull:
+    if plan.kind is PullKind.RECENT:
+        return pulls.begin_recent(connection, claim, plan.scope)
+    return pulls.take_up_full(connection, claim, plan.scope, allow_sweep=plan.allow_sweep)
+
+
+class _Attempt:
+    """The run itself: `state` is what is committed, plus what this run alone knows of it."""
+
+    def __init__(
+        self,
+        *,
+        connection: Connection,
+        source: Source,
+        plan: Plan,
+        claim: Claim,
+        stored: StoredPull,
+        waiting: Waiting,
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self.connection, self.source, self.plan, self.claim = connection, source, plan, claim
+        self.pull_id, self.allow_sweep = stored.pull_id, stored.allow_sweep
+        self.waiting, self.on_progress = waiting, on_progress
+        self.calls_before = self.calls_committed = source.calls
+        self.known: Settled = pulls.settled(connection, plan.scope)
+        self.expected = pulls.expected_files(connection, plan.scope)
+        self.listed = pulls.listed(connection, claim.source, stored.pull_id, stored.generation)
+        self.state = _state_of(plan.kind, stored)
+        self.seen = set(pages.contexts_seen(connection, claim.source, stored.pull_id, stored.generation))
+
+    def carry_out(self) -> tuple[str, str | None, SyncerError | None]:
+        """Read the listing, prove its end, sweep; return outcome, reason and what went wrong."""
+        try:
+            self._read()
+            return self._conclude()
+        except SweepRefused as error:
+            return "complete", self.state.reason, error
+        except SyncerError as error:
+            outcome = "stopped" if isinstance(error, Stopped) else "failed"
+            pulls.interrupt(
+                self.connection, self.claim, self.pull_id, outcome=outcome, error=str(error), calls=self._new_calls()
+            )
+            return outcome, None, error
+
+    def _read(self) -> None:
+        while self.state.phase in {Phase.LISTING, Phase.TAIL}:
+            self.waiting.stop.check()
+            answer = self.source.list_page(
+                order=self.state.order,
+                prefix=self.plan.scope.prefix,
+                page_size=self.plan.scope.page_size,
+                context=self.state.context,
+            )
+            match answer:
+                case Page():
+                    self._commit(answer)
+                case EndOfListing():
+                    self._turn(machine.on_end(self.state, EndOfListing(answer.ambiguous or self._answered_before())))
+                case ContextLost():
+                    self._turn(machine.on_lost(self.state, answer), code=answer.code)
+                case _:
+                    assert_never(answer)
+
+    def _commit(self, page: Page) -> None:
+        """Commit a page with the checkpoint behind it, then see what its commit has shown."""
+        before, token = self.state, pages.context_hash(page.context)
+        after = machine.on_page(before, page, seen_before=token in self.seen)
+        if isinstance(after, GiveUp):
+            self._turn(after)
+            return
+        fate = pages.commit_page(
+            self.connection,
+            self.claim,
+            self._checkpoint(before, after),
+            page,
+            settled_run=self.known.run_id,
+            calls=self._new_calls(),
+        )
+        if token is not None:
+            self.seen.add(token)
+        self.state = after
+        self.listed += page.entries
+        if after.phase is Phase.TAIL:
+            met = pages.listed_before(self.connection, self.claim.source, self.pull_id, after.generation, page)
+            after = machine.on_tail_page(after, page, met=met)
+        elif self.plan.kind is PullKind.RECENT:
+            after = machine.on_recent_page(after, page, known=fate.known, boundary=self._boundary())
+        if after.phase is not self.state.phase:
+            self._turn(after)
+        self._report()
+
+    def _answered_before(self) -> bool:
+        """Return whether an earlier listing may have had a page for the context that is now answered with 70008."""
+        return pages.answered_before(self.connection, self.claim.source, self.state.context)
+
+    def _checkpoint(self, before: PullState, after: PullState) -> Checkpoint:
+        part = Phase.TAIL if before.phase is Phase.TAIL else Phase.LISTING
+        return Checkpoint(
+            pull_id=self.pull_id,
+            generation=before.generation,
+            part=part,
+            page=after.page,
+            context_in=before.context,
+            phase=after.phase,
+            context=after.context,
+            reason=after.reason,
+            oldest=after.oldest,
+            newest=after.newest,
+        )
+
+    def _turn(self, after: PullState | GiveUp, *, code: int | None = None) -> None:
+        """Commit that the pull goes on without its context: anew, in another phase, or (giving up) next time."""
+        state = after.state if isinstance(after, GiveUp) else after
+        pulls.turn(
+            self.connection,
+            self.claim,
+            self.pull_id,
+            Turn(
+                phase=state.phase,
+                generation=state.generation,
+                page=state.page,
+                farthest=state.farthest,
+                oldest=state.oldest,
+                newest=state.newest,
+                reason=state.reason,
+            ),
+            loss=None if code is None else Loss(code, self.state.phase, pages.context_hash(self.state.context)),
+            calls=self._new_calls(),
+        )
+        if state.generation != self.state.generation:
+            self.listed = 0
+        self.state, self.seen = state, set()
+        if isinstance(after, GiveUp):
+            raise Endless(after.message)
+        self._report()
+
+    def _conclude(self) -> tuple[str, str | None, SyncerError | None]:
+        """End the pull: sweep what a proven full pull did not list, and say why it is proven or not."""
+        proven, reason = self.state.proven, self.state.reason
+        complete = proven
+        if proven and self.plan.kind is PullKind.FULL:
+            doubts = _doubts(pulls.totals(self.connection, self.claim.source, self.pull_id))
+            if not doubts:
+                self._sweep()
+                doubts = _drift(pulls.totals(self.connection, self.claim.source, self.pull_id))
+            complete, reason = not doubts, "; but ".join([reason or "", *doubts])
+        outcome = "complete" if complete else "unproven"
+        self._finish(outcome, reason, settled=proven)
+        return outcome, reason, None
+
+    def _sweep(self) -> None:
+        def allowed(suspicion: Suspicion) -> bool:
+            return self.allow_sweep or not brake_holds(suspicion, self.plan.brake)
+
+        if not sweeps.gathered(self.connection, self.claim.source, self.pull_id):
+            suspicion, sweep = sweeps.gather(self.connection, self.claim, self.pull_id, allowed=allowed)
+            if not sweep:
+                refused = SweepRefused(refusal(suspicion, self.plan.brake))
+                self._finish("complete", self.state.reason, settled=True, error=str(refused))
+                raise refused
+        canary = sweeps.canary(self.connection, self.claim.source, self.pull_id)
+        while ids := sweeps.next_suspects(self.connection, self.claim.source, self.pull_id, CONFIRM_BATCH):
+            self._confirm(ids, canary)
+
+    def _confirm(self, ids: list[str], canary: str | None) -> None:
+        """Ask the API for each suspect by id; mark the missing ones as gone."""
+        batches = [[canary, *ids] if canary is not None else ids]
+        while batches:
+            self.waiting.stop.check()
+            batch = batches.pop()
+            answer = self.source.lookup(batch)
+            judgement = judge(batch, answer, parts=len(batch))
+            batches += [again for again in judgement.again if again != [canary]]
+            if isinstance(answer, Page):
+                pages.commit_confirmed(self.connection, self.claim, answer)
+            sweeps.resolve(
+                self.connection,
+                self.claim,
+                self.pull_id,
+                missing=[each for each in judgement.missing if each != canary],
+                alive=[each for each in judgement.alive + judgement.undecided if each != canary],
+                calls=self._new_calls(),
+            )
+
+    def _finish(self, outcome: str, reason: str | None, *, settled: bool, error: str | None = None) -> None:
+        pulls.finish(
+            self.connection,
+            self.claim,
+            self.pull_id,
+            outcome=outcome,
+            reason=reason,
+            error=error,
+            settled=settled,
+            calls=self._new_calls(),
+        )
+
+    def _boundary(self) -> datetime | None:
+        """Files created before this were listed by the last cleanly finished pull; None before any full one."""
+        if not self.known.full or self.known.started_at is None:
+            return None
+        return self.known.started_at - timedelta(seconds=self.plan.overlap_seconds)
+
+    def _new_calls(self) -> int:
+        """Return the calls made since the last commit, and count them as committed."""
+        calls, self.calls_committed = self.source.calls - self.calls_committed, self.source.calls
+        return calls
+
+    def _report(self) -> None:
+        self.on_progress(
+            Progress(
+                kind=self.plan.kind,
+                phase=self.state.phase,
+                page=self.state.page,
+                listed=self.listed,
+                generation=self.state.generation,
+                waited=self.waiting.waited,
+                expected_files=self.expected,
+            )
+        )
+
+
+def _state_of(kind: PullKind, stored: StoredPull) -> PullState:
+    state = PullState(
+        kind=kind,
+        phase=Phase(stored.phase),
+        generation=stored.generation,
+        page=stored.page,
+        context=stored.context,
+        farthest=stored.farthest,
+        oldest=stored.oldest,
+        newest=stored.newest,
+        reason=stored.reason,
+        proven=stored.phase == Phase.SWEEP,
+    )
+    return machine.resumed(state) if stored.resumed else state
+
+
+def _doubts(totals: dict[str, Any]) -> list[str]:
+    """Return why a listing that was read to its end still does not prove that nothing is missing."""
+    doubts = []
+    if totals["unidentified"]:
+        doubts.append(f"{totals['unidentified']:,} entries had no readable file id (see report.rejected)")
+    if totals["short"]:
+        doubts.append(f"{totals['short']:,} pages held fewer files than their own fileCount said")
+    return doubts
+
+
+def _drift(totals: dict[str, Any]) -> list[str]:
+    if not totals["drifted"]:
+        return []
+    return [f"it skipped {totals['drifted']:,} files that exist: the listing moved while it was read"]
