@@ -101,6 +101,21 @@ def test_a_time_that_the_clocks_skip_is_due_when_they_have_skipped() -> None:
     ]
 
 
+def test_a_skipped_time_is_not_due_before_the_clocks_skip_it() -> None:
+    assert due("30 */2 * * *", BERLIN, "2026-03-29T00:31+01:00", 2) == [
+        "2026-03-29T03:30+02:00",
+        "2026-03-29T04:30+02:00",
+    ]
+
+
+def test_a_skipped_date_is_due_on_the_next() -> None:
+    assert due("0 12 30 12 *", "Pacific/Apia", "2011-12-31T10:00+14:00", 1) == ["2011-12-31T12:00+14:00"]
+
+
+def test_the_day_after_a_change_of_the_clocks_has_its_early_times() -> None:
+    assert due("30 0 * * *", BERLIN, "2026-03-29T00:31+01:00", 1) == ["2026-03-30T00:30+02:00"]
+
+
 def test_short_steps_go_evenly_through_the_hour_that_is_skipped() -> None:
     instants = due("*/20 * * * *", BERLIN, "2026-03-29T01:30+01:00", 5)
     assert instants == [
