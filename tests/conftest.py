@@ -82,7 +82,7 @@ def server_home() -> Iterator[Path]:
     yield parent / "postgres"
     for data in parent.glob("**/data-*"):
         while (pid := postmaster_pid(data)) is not None:
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, signal.SIGQUIT)  # which gives its shared memory back
             time.sleep(0.05)
     shutil.rmtree(parent)
 
