@@ -163,7 +163,7 @@ def test_corrupt_data_is_explained_by_the_end_of_the_log_and_leaves_no_server(se
 
 def test_a_setting_that_the_server_refuses_is_named(server_home: Path) -> None:
     with pytest.raises(DatabaseUnavailable, match="no_such_setting"):
-        EmbeddedPostgres(server_home, server_settings={"no_such_setting": "1"}).start()
+        EmbeddedPostgres(server_home, server_settings=QUICK | {"no_such_setting": "1"}).start()
 
 
 def test_a_file_in_place_of_the_directory_is_explained(server_home: Path) -> None:
@@ -219,7 +219,9 @@ except OSError:
 )
 def test_a_full_disk_is_explained(server_home: Path, size: str, said: str) -> None:
     server_home.mkdir()
-    mount = f'mount -t tmpfs -o size={size},mode=755 none "$1" && exec "$2" -c "$0" "$1"'
+    mount = (
+        f'mount -t tmpfs none /dev/shm && mount -t tmpfs -o size={size},mode=755 none "$1" && exec "$2" -c "$0" "$1"'
+    )
     command = ["unshare", "-m", "sh", "-c", mount, FULL_DISK, str(server_home), sys.executable]
     tried = subprocess.run(command, capture_output=True, text=True, check=False)
     if "mount:" in tried.stderr or "unshare:" in tried.stderr:
