@@ -219,9 +219,8 @@ except OSError:
 )
 def test_a_full_disk_is_explained(server_home: Path, size: str, said: str) -> None:
     server_home.mkdir()
-    mount = (
-        f'mount -t tmpfs none /dev/shm && mount -t tmpfs -o size={size},mode=755 none "$1" && exec "$2" -c "$0" "$1"'
-    )
+    private = 'mount -t tmpfs none /dev/shm && mkdir -p "$1"'  # an aborted initdb leaves shared memory behind
+    mount = f'{private} && mount -t tmpfs -o size={size},mode=755 none "$1" && exec "$2" -c "$0" "$1"'
     command = ["unshare", "-m", "sh", "-c", mount, FULL_DISK, str(server_home), sys.executable]
     tried = subprocess.run(command, capture_output=True, text=True, check=False)
     if "mount:" in tried.stderr or "unshare:" in tried.stderr:
