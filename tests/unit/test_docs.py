@@ -27,7 +27,7 @@ def _settings_script() -> object:
 
 def test_readme_holds_the_settings_table_of_the_code() -> None:
     script = _settings_script()
-    assert README == script.rewritten(README), "run: make docs"  # type: ignore[attr-defined] # loaded by its path
+    assert script.rewritten(README) == README, "run: make docs"  # type: ignore[attr-defined] # loaded by its path
 
 
 def _commands() -> set[str]:
