@@ -62,15 +62,20 @@ def connect(url: str, *, pinned: bool = False) -> Iterator[sa.Connection]:
             engine.dispose()
 
 
+# For a statement over whole tables, which may never have been analysed: it must hash, whatever the planner believes of
+# their sizes. Nested loops over a million rows on both sides would take days.
+_BULK = (
+    "SET LOCAL enable_hashjoin = on; SET LOCAL enable_seqscan = on; SET LOCAL enable_nestloop = off; "
+    "SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL work_mem = '64MB'"
+)
+
+
 @contextmanager
-def planned_freely(connection: sa.Connection) -> Iterator[None]:
-    """Run the block as one transaction in which the planner is free again: for statements over whole tables."""
+def bulk_transaction(connection: sa.Connection) -> Iterator[None]:
+    """Run the block as one transaction whose statements are planned for whole tables."""
     connection.exec_driver_sql("BEGIN")
     try:
-        connection.exec_driver_sql(
-            "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; SET LOCAL enable_seqscan = on; "
-            "SET LOCAL plan_cache_mode = auto"
-        )
+        connection.exec_driver_sql(_BULK)
         yield
     except BaseException:
         if not connection.closed and not connection.invalidated:

@@ -40,7 +40,8 @@ def _each(form: str, joiner: str = ", ") -> str:
 _MERGED = "CASE WHEN r.keep IS NOT NULL AND '{c}' = ANY (r.keep) THEN f.{c} ELSE r.{c} END AS {c}"
 
 # `fence` renews the lease: no row comes out of it, and so nothing is written, when the epoch is no longer ours.
-# `item` is the page joined to what is stored; an unreadable field (named in `keep`) is as it was.
+# `item` is the page joined to what is stored (LATERAL with LIMIT: a look-up by key for each entry, and no other plan);
+# an unreadable field (named in `keep`) is as it was.
 # `diff` is what must be written: new files, changed ones, and those that came back. Comparing first is what makes an
 # unchanged page free: ON CONFLICT alone would lock, and so dirty, every row.
 _FILES = f"""
@@ -50,7 +51,9 @@ item AS MATERIALIZED (
          {_each("f.{c} AS old_{c}")}
   FROM fence
   CROSS JOIN json_to_recordset(%(files)s::json) AS r (file_id text, keep text[], {_each("{c} {t}")})
-  LEFT JOIN syncer.file f ON f.source = %(source)s AND f.file_id = r.file_id
+  LEFT JOIN LATERAL (
+    SELECT * FROM syncer.file s WHERE s.source = %(source)s AND s.file_id = r.file_id LIMIT 1
+  ) f ON true
 ),
 diff AS MATERIALIZED (
   SELECT * FROM item
