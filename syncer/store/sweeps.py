@@ -91,7 +91,7 @@ def gather(
     Returns what was found and whether the sweep may go on. One transaction: after a crash it is simply done again.
     Raises Fenced.
     """
-    with planned_freely(connection):
+    with planned_freely(connection, idle_seconds=claim.lease_seconds):
         row = rows(connection, _GATHER, source=claim.source, epoch=claim.epoch, pull=pull_id).one_or_none()
         if row is None:
             raise fenced(claim.source)
