@@ -124,12 +124,17 @@ _COMMIT_CONFIRMED = f"{_FENCE} {_FILES} SELECT inserted, updated, known FROM cou
 # A person's lookup belongs to no pull and holds no lease: its fence is always open.
 _COMMIT_LOOKUP = f"WITH fence AS (SELECT 1), {_FILES} SELECT inserted, updated, known FROM counts"
 
-# Ids of a page that this generation's listing had already shown.
+# Ids of a page that this generation's listing had already shown, in pages that went from newer to older. Where the
+# server lists oldest first whatever is asked, the other end is the same end, and meeting it shows nothing.
 _MET = """
-SELECT EXISTS (
-  SELECT FROM syncer.page
-  WHERE source = %(source)s AND pull_id = %(pull)s AND generation = %(generation)s AND part = 'listing'
-    AND file_ids && %(ids)s::text[])
+SELECT coalesce(bool_or(file_ids && %(ids)s::text[]) AND bool_or(oldest < oldest_before)
+                AND bool_and(oldest <= oldest_before AND newest <= newest_before), false)
+FROM (SELECT file_ids, oldest, newest, lag(oldest) OVER listing AS oldest_before,
+             lag(newest) OVER listing AS newest_before
+      FROM syncer.page
+      WHERE source = %(source)s AND pull_id = %(pull)s AND generation = %(generation)s AND part = 'listing'
+        AND oldest IS NOT NULL
+      WINDOW listing AS (ORDER BY page)) AS dated
 """
 
 
@@ -249,7 +254,7 @@ def commit_confirmed(connection: sa.Connection, claim: Claim, page: Page) -> Non
 
 
 def listed_before(connection: sa.Connection, source: str, pull_id: int, generation: int, page: Page) -> bool:
-    """Return whether any file of `page` is in the ledger of this generation's listing."""
+    """Return whether any file of `page` is in the ledger of this generation's listing, seen to go newest first."""
     ids = [file.file_id for file in page.files]
     return bool(rows(connection, _MET, source=source, pull=pull_id, generation=generation, ids=ids).scalar())
 
