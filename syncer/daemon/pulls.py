@@ -10,7 +10,7 @@ import structlog
 
 from syncer.app import App
 from syncer.daemon.secrets import redacted
-from syncer.errors import Busy, DatabaseUnavailable, Fenced, Stopped, SweepRefused, SyncerError
+from syncer.errors import Busy, Fenced, Stopped, SweepRefused, SyncerError
 from syncer.model import PullKind
 from syncer.pull.run import RunResult
 from syncer.settings import SourceSettings
@@ -37,11 +37,9 @@ def carry_out(app: App, url: str, source: SourceSettings, kind: PullKind, *, hol
             _log.info("pull_busy", reason=str(error))
         except Stopped:
             _log.info("pull_stopped")
-        except DatabaseUnavailable as error:
-            _log.error("pull_failed", error=str(error), exit_code=error.exit_code)  # noqa: TRY400 - the sentence says it all
         except SyncerError as error:
-            _log.error("pull_failed", error=str(error), exit_code=error.exit_code)  # noqa: TRY400 - the same
-        except Exception as error:
+            _log.error("pull_failed", error=str(error), exit_code=error.exit_code)
+        except Exception as error:  # noqa: BLE001 - whatever a pull dies of, the daemon lives on
             report_crash(app, "pull_crashed", error)
 
 
@@ -72,5 +70,6 @@ def _tell(result: RunResult, seconds: float) -> None:
 def report_crash(app: App, event: str, error: Exception) -> None:
     """Log an error that nobody expected, with its traceback, without secrets."""
     trace = "".join(traceback.format_exception(error))
-    _log.error(event, error=redacted(f"{type(error).__name__}: {error}", app.settings),
-               traceback=redacted(trace, app.settings))
+    _log.error(
+        event, error=redacted(f"{type(error).__name__}: {error}", app.settings), traceback=redacted(trace, app.settings)
+    )

@@ -186,7 +186,7 @@ class Daemon:
                 _log.warning("database_restarted")
                 self._next_try = 0.0
         except DatabaseUnavailable as failure:
-            _log.error("database_restart_failed", error=str(failure))  # noqa: TRY400 - the sentence says it all
+            _log.error("database_restart_failed", error=str(failure))
 
     def _begin_what_is_due(self, connection: Connection) -> None:
         sources = {source.name: source for source in self._app.settings.sources}
@@ -242,7 +242,7 @@ class Daemon:
 
 def require_credentials(app: App) -> None:
     """Raise one SettingsError that names every source without credentials."""
-    problems = []
+    problems: list[str] = []
     for source in app.settings.sources:
         try:
             source.require_credentials()
