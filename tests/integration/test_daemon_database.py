@@ -31,10 +31,10 @@ def simulator() -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def environ(simulator: Simulator, tmp_path: Path) -> dict[str, str]:
+def environ(simulator: Simulator, server_home: Path) -> dict[str, str]:
     """Settings for the simulator, with the embedded database in a directory of the test's own."""
     return NEVER | {
-        "SYNCER_DATA_DIR": str(tmp_path / "data"),
+        "SYNCER_DATA_DIR": str(server_home.parent),
         "SYNCER_API_URL": simulator.url,
         "SYNCER_SECRET_ID": SECRET_ID,
         "SYNCER_SECRET_KEY": SECRET_KEY,
@@ -57,11 +57,11 @@ def start() -> Iterator[Start]:
 
 
 def test_the_embedded_server_killed_under_a_pull_is_started_anew_and_the_pull_resumed(
-    environ: dict[str, str], simulator: Simulator, start: Start, tmp_path: Path
+    environ: dict[str, str], simulator: Simulator, start: Start, server_home: Path
 ) -> None:
     daemon = start(environ)
     eventually(lambda: simulator.call_count >= 8, "eight calls")
-    (data,) = (tmp_path / "data" / "postgres").glob("data-*")
+    (data,) = server_home.glob("data-*")
     killed = postmaster_pid(data)
     assert killed is not None
     os.kill(killed, signal.SIGKILL)
@@ -76,9 +76,9 @@ def test_the_embedded_server_killed_under_a_pull_is_started_anew_and_the_pull_re
 
 
 def test_a_database_of_ones_own_that_goes_away_is_waited_for(
-    environ: dict[str, str], simulator: Simulator, start: Start, tmp_path: Path
+    environ: dict[str, str], simulator: Simulator, start: Start, server_home: Path
 ) -> None:
-    server = EmbeddedPostgres(tmp_path / "own", server_settings=QUICK).start()
+    server = EmbeddedPostgres(server_home, server_settings=QUICK).start()
     try:
         upgrade(server.url)
         daemon = start(environ | {"SYNCER_DATABASE_URL": server.url})
@@ -98,9 +98,9 @@ def test_a_database_of_ones_own_that_goes_away_is_waited_for(
 
 
 def test_a_database_that_is_late_is_waited_for_at_the_start(
-    environ: dict[str, str], start: Start, tmp_path: Path
+    environ: dict[str, str], start: Start, server_home: Path
 ) -> None:
-    server = EmbeddedPostgres(tmp_path / "own", server_settings=QUICK).start()
+    server = EmbeddedPostgres(server_home, server_settings=QUICK).start()
     try:
         upgrade(server.url)
         server.stop()
