@@ -198,9 +198,7 @@ def test_after_a_failure_the_pull_is_taken_up_again_once_its_pause_is_over(simul
     rig.assert_equals_listing()
 
 
-def test_a_wrong_key_is_one_event_and_no_other_source_suffers(
-    make_rig: MakeRig, start: Start, tmp_path: Path
-) -> None:
+def test_a_wrong_key_is_one_event_and_no_other_source_suffers(make_rig: MakeRig, start: Start, tmp_path: Path) -> None:
     with Simulator(World(100)) as simulator:
         rig = make_rig(simulator, **NEVER)
         (tmp_path / "syncer.toml").write_text(

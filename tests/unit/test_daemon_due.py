@@ -110,8 +110,14 @@ def test_a_failed_full_pull_does_not_wait_for_its_slot() -> None:
 
 
 def test_a_failed_recent_pull_pauses_too() -> None:
-    recent = facts(kind=PullKind.RECENT, next_at=None, last_outcome="failed", failures=1, last_at=NOW - 10 * SECOND,
-                   ended_well_at=NOW - 12 * HOUR)
+    recent = facts(
+        kind=PullKind.RECENT,
+        next_at=None,
+        last_outcome="failed",
+        failures=1,
+        last_at=NOW - 10 * SECOND,
+        ended_well_at=NOW - 12 * HOUR,
+    )
     assert decide(recent, SIX_HOURLY) == waits_until(NOW + 50 * SECOND)
 
 
