@@ -26,7 +26,6 @@ _FILES = 2500
 _ADDED = 40
 _DAY = 86_400
 _LATENCY = 0.02
-_EXPIRES_IN = 3  # seconds: time enough to be listed once, and over at the second full pull
 _SHOWN = 4
 _WIDTH = 78
 _NEW_FILE_EVERY = 5.0
@@ -87,7 +86,7 @@ def _simulated() -> Iterator[Simulator]:
 
     simulator = Simulator(
         World(_FILES),
-        behaviour=Behaviour(latency=_LATENCY),
+        behaviour=Behaviour(latency=_LATENCY, expired_linger=None),
         faults=Faults({4: http_error(503), 9: reset_before(), 22: coded(6000)}),
         schedule={15: Simulator.kill_contexts},
     )
@@ -110,8 +109,8 @@ def _alone(app: App) -> Iterator[None]:
 
 
 def _tell_story(app: App, url: str, simulator: Simulator) -> None:
-    began, now = time.monotonic(), simulator.world.now()
-    simulator.world.add(created=now - 30 * _DAY + _DAY // 3, expires=now + _EXPIRES_IN)
+    now = simulator.world.now()
+    expiring = simulator.world.add(created=now - 30 * _DAY + _DAY // 3, expires=now)
     _say("syncer demo: Tencent's API in miniature, and a PostgreSQL of its own.")
     _say()
     _say(
@@ -120,13 +119,12 @@ def _tell_story(app: App, url: str, simulator: Simulator) -> None:
     )
     _pull(app, url, "full")
     _say(f"2. Meanwhile {_ADDED} files come, one is extended, one deleted, one expires. A recent pull, newest first:")
-    _change(simulator)
+    _change(simulator, expiring.file_id)
     _pull(app, url, "recent")
     _say(
         "3. The next full pull is proven, nothing can be missing: so what it does not list is asked for by id, and "
         "marked as gone. What is unchanged costs no write."
     )
-    time.sleep(max(0.0, _EXPIRES_IN + 1 - (time.monotonic() - began)))
     _pull(app, url, "full")
     _show(url)
 
@@ -147,8 +145,8 @@ def _pull(app: App, url: str, kind: str) -> None:
     _say()
 
 
-def _change(simulator: Simulator) -> None:
-    """Let files come, be extended, and be deleted before their time."""
+def _change(simulator: Simulator, expiring: str) -> None:
+    """Let files come, one be extended, one be deleted before its time, and the expiring one go."""
     world = simulator.world
     ids = world.ids()
     for _ in range(_ADDED):
@@ -156,7 +154,7 @@ def _change(simulator: Simulator) -> None:
     extended = world.slot_of(ids[20])
     assert extended is not None
     world.change(ids[20], expires=(world.file(extended).expires or world.now()) + 60 * _DAY)
-    world.delete(ids[_FILES // 2])
+    world.delete(ids[_FILES // 2], expiring)
 
 
 def _show(url: str) -> None:
@@ -224,7 +222,7 @@ def _psql() -> str:
 
 
 def _say_how_to_go_on(app: App) -> None:
-    command = shlex.quote(sys.argv[0]) if "/" in sys.argv[0] else "syncer"
+    command = _command()
     _say("With your own account:")
     _say_raw("  export SYNCER_SECRET_ID=...  SYNCER_SECRET_KEY=...")
     for arguments, what in (
@@ -233,8 +231,22 @@ def _say_how_to_go_on(app: App) -> None:
         ("daemon", "keeps it true from then on"),
         ("demo --stay", "this demo again, going on as the daemon"),
     ):
-        _say_raw(f"  {command + ' ' + arguments:28}  # {what}")
-    _say(f"The demo's own database is in {app.settings.data_dir}; delete it whenever you like.")
+        line = f"  {command + ' ' + arguments:28}  # {what}"
+        _say_raw(line if len(line) <= _WIDTH else f"  {command} {arguments}")
+    _say_raw(f"The demo's database is in {app.settings.data_dir}; delete it whenever you like.")
+
+
+def _command() -> str:
+    """Return how this command was called, as short as it works from here."""
+    import shutil
+    from pathlib import Path
+
+    called = Path(sys.argv[0])
+    found = shutil.which("syncer")
+    if found is not None and Path(found).absolute() == called.absolute():
+        return "syncer"
+    near = called.absolute().is_relative_to(Path.cwd())
+    return shlex.quote(str(called.absolute().relative_to(Path.cwd()) if near else called))
 
 
 def _say(text: str = "", indent: str = "") -> None:

@@ -101,8 +101,7 @@ def test_kill_9_loses_no_page_and_the_next_daemon_takes_over_at_once(simulated: 
     total = 0
     for _ in range(3):
         daemon = start(rig)
-        before = total
-        eventually(lambda: rig.simulator.call_count >= before + 8, "eight more calls")
+        eventually(lambda enough=total + 8: rig.simulator.call_count >= enough, "eight more calls")
         daemon.send(signal.SIGKILL)
         daemon.wait()
         total = rig.simulator.call_count
@@ -123,7 +122,7 @@ def test_two_daemons_never_do_one_due_pull_twice(simulated: Simulated, start: St
     eventually(lambda: ended(rig, "recent") == 1, "the first recent pull")
     for turn in range(2, 6):
         make_due(rig, "full")
-        eventually(lambda turn=turn: ended(rig, "full") == turn, f"full pull {turn}")  # type: ignore[misc] # mypy on defaults
+        eventually(lambda turn=turn: ended(rig, "full") == turn, f"full pull {turn}")
         time.sleep(0.5)  # two polls of each: time enough to do it again
         assert ended(rig, "full") == turn
     assert [daemon.stop() for daemon in pair] == [143, 143]
@@ -153,7 +152,8 @@ def test_two_accounts_from_a_file_are_pulled_side_by_side_each_with_its_own_key_
             del rig.environ[name]
         (tmp_path / "syncer.toml").write_text(
             "".join(
-                f'[[sources]]\nname = "{name}"\nsecret_id = "{name}-id"\nsecret_key = "{name}-key"\nprefix = "{prefix}"\n'
+                f'[[sources]]\nname = "{name}"\nprefix = "{prefix}"\n'
+                f'secret_id = "{name}-id"\nsecret_key = "{name}-key"\n'
                 for name, prefix in (("first", "6001_"), ("second", "6002_"))
             )
         )
