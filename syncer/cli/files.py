@@ -46,7 +46,10 @@ class StateChoice(StrEnum):
 def files(
     *,
     prefix: Annotated[str, typer.Option(metavar="TEXT", help="Only names that begin with this, as written.")] = "",
-    state: Annotated[list[StateChoice] | None, typer.Option(help="Only this state; may be repeated. [live]")] = None,
+    state: Annotated[
+        list[StateChoice] | None,
+        typer.Option(metavar="STATE", help="live, overdue, expired, vanished or all; may be repeated. [live]"),
+    ] = None,
     source: Annotated[str | None, typer.Option(metavar="NAME", help="Only this source.")] = None,
     expiring_within: Annotated[
         str, typer.Option(metavar="D", help="Only what expires from now until then: 12h, 7d.")
@@ -55,7 +58,12 @@ def files(
     oldest: Annotated[bool, typer.Option("--oldest", help="Oldest createTime first.")] = False,
     limit: Annotated[
         int | None,
-        typer.Option(min=0, metavar="N", help="At most so many; 0: all. [50 for a table on a terminal, else all]"),
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="At most so many, 0: all. [50 for a table on a terminal, else all]",
+            show_default=False,
+        ),
     ] = None,
     form: Annotated[Format, typer.Option("--format", help="How to write them.")] = Format.TABLE,
     config: Config = None,

@@ -73,8 +73,10 @@ _ORDER = {
 
 
 @contextmanager
-def reading(connection: sa.Connection, selection: Selection, limit: int | None) -> Iterator[Iterator[Mapping[str, Any]]]:
-    """Yield an iterator over the chosen backups, each by the names of `FIELDS`, that holds few of them at a time.
+def reading(
+    connection: sa.Connection, selection: Selection, limit: int | None
+) -> Iterator[Iterator[Mapping[str, Any]]]:
+    """Yield the chosen backups, each by the names of `FIELDS`, and hold few of them at a time.
 
     It reads through a server-side cursor: the connection must be in a transaction, such as a `snapshot`.
     """
@@ -85,7 +87,7 @@ def reading(connection: sa.Connection, selection: Selection, limit: int | None) 
         parameters["limit"] = limit
     streaming = {"stream_results": True, "yield_per": _BATCH}
     with connection.exec_driver_sql(sql, parameters, execution_options=streaming) as result:
-        yield iter(result.mappings())
+        yield (dict(row) for row in result.mappings())
 
 
 def count(connection: sa.Connection, selection: Selection) -> int:
