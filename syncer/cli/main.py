@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from syncer.cli import files, migrate, sync
+from syncer.cli import doctor, files, lookup, migrate, status, sync
 from syncer.cli.common import print_error
 from syncer.errors import SyncerError
 
@@ -20,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (sync.sync, files.files, migrate.migrate):
+for command in (sync.sync, status.status, files.files, lookup.lookup, doctor.doctor, migrate.migrate):
     app.command()(command)
 
 

@@ -25,7 +25,7 @@ Row = Mapping[str, Any]
 _LOOK_AHEAD = 200
 _NARROWEST_NAME = 16
 _GAP = 2
-# Control characters, invisible and direction-changing format characters, lone surrogates, line and paragraph separators.
+# Control characters, unseen and direction-changing format characters, lone surrogates, line and paragraph separators.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 # What a spreadsheet may read as a formula, the full-width forms too.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - meant to look alike
