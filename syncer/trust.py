@@ -1,4 +1,4 @@
-"""How far a source's copy can be trusted, as one sentence: is this all there is, and how old is that knowledge; pure."""
+"""How far a copy can be trusted, as one sentence: is this all there is, and how old is that knowledge; pure."""
 
 from __future__ import annotations
 
