@@ -234,6 +234,12 @@ def upgrade() -> None:
         sa.Column("error", sa.Text(), nullable=True, comment="Why the last run failed or the sweep was refused."),
         sa.Column("reason", sa.Text(), nullable=True, comment="Why the pull is, or is not, proven; in words."),
         sa.Column(
+            "proven",
+            sa.Boolean(),
+            nullable=True,
+            comment="Whether nothing can be missing; null until a full pull has ended.",
+        ),
+        sa.Column(
             "settled_run",
             sa.BigInteger(),
             nullable=True,

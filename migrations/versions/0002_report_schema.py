@@ -35,9 +35,7 @@ FROM syncer.file f
 PULLS = """
 CREATE VIEW report.pulls AS
 SELECT p.source, p.pull_id, p.kind, p.prefix, coalesce(p.outcome, 'running') AS outcome,
-       CASE WHEN p.kind = 'full' AND p.outcome = 'complete' THEN 'proven'
-            WHEN p.kind = 'full' AND p.outcome = 'unproven' THEN 'unproven'
-            ELSE 'partial' END AS verdict,
+       CASE p.proven WHEN true THEN 'proven' WHEN false THEN 'unproven' ELSE 'partial' END AS verdict,
        p.reason, p.started_at, p.finished_at, p.pages, p.files, p.inserted, p.updated, p.unchanged, p.rejected,
        p.gone, p.drifted, p.restarts, p.api_calls, p.error
 FROM syncer.pull p
@@ -81,8 +79,8 @@ COMMENTS = {
     "COLUMN report.pulls.kind": "full (everything in the scope) or recent (newest first, until nothing is new).",
     "COLUMN report.pulls.prefix": "Only names that begin with this were asked for.",
     "COLUMN report.pulls.outcome": "complete, unproven, failed, stopped, abandoned, or running while it is unfinished.",
-    "COLUMN report.pulls.verdict": "proven (nothing can be missing), unproven (read to an end that may hide a page) or "
-    "partial (not read to an end, or a recent pull).",
+    "COLUMN report.pulls.verdict": "proven (nothing can be missing), unproven (read to its end, but something may be "
+    "missing) or partial (not read to an end, or a recent pull).",
     "COLUMN report.pulls.reason": "Why it is, or is not, proven.",
     "COLUMN report.pulls.started_at": "When it began; a proven pull knows every file that existed then.",
     "COLUMN report.pulls.finished_at": "When it ended for good; null while it can be resumed.",

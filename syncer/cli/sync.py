@@ -77,6 +77,7 @@ def document(result: RunResult, seconds: float) -> dict[str, Any]:
         "kind": result.kind.value,
         "pull_id": result.pull_id,
         "outcome": result.outcome,
+        "verdict": totals["verdict"],
         "reason": result.reason,
         "resumed": result.resumed,
         **{name: totals[name] for name in names},

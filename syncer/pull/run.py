@@ -17,7 +17,7 @@ from syncer.pull.waiting import Waiting
 from syncer.store import leases, pages, pulls, sweeps
 from syncer.store.database import Connection
 from syncer.store.pages import Checkpoint, Claim
-from syncer.store.pulls import Loss, Scope, Settled, StoredPull, Turn
+from syncer.store.pulls import End, Loss, Scope, Settled, StoredPull, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,15 +174,14 @@ class _Attempt:
         """Read the listing, prove its end, sweep; return outcome, reason and what went wrong."""
         try:
             self._read()
-            return self._conclude()
-        except SweepRefused as error:
-            return "complete", self.state.reason, error
+            end = self._conclude()
         except SyncerError as error:
             outcome = "stopped" if isinstance(error, Stopped) else "failed"
             pulls.interrupt(
                 self.connection, self.claim, self.pull_id, outcome=outcome, error=str(error), calls=self._new_calls()
             )
             return outcome, None, error
+        return end.outcome, end.reason, None if end.error is None else SweepRefused(end.error)
 
     def _read(self) -> None:
         while self.state.phase in {Phase.LISTING, Phase.TAIL}:
@@ -276,33 +275,41 @@ class _Attempt:
             raise Endless(after.message)
         self._report()
 
-    def _conclude(self) -> tuple[str, str | None, SyncerError | None]:
+    def _conclude(self) -> End:
         """End the pull: sweep what a proven full pull did not list, and say why it is proven or not."""
-        proven, reason = self.state.proven, self.state.reason
-        complete = proven
-        if proven and self.plan.kind is PullKind.FULL:
-            doubts = _doubts(pulls.totals(self.connection, self.claim.source, self.pull_id))
+        settled, reason, error, doubts = self.state.proven, self.state.reason or "", None, list[str]()
+        if settled and self.plan.kind is PullKind.FULL:
+            doubts = _doubts(self._totals())
             if not doubts:
-                self._sweep()
-                doubts = _drift(pulls.totals(self.connection, self.claim.source, self.pull_id))
-            complete, reason = not doubts, "; but ".join([reason or "", *doubts])
-        outcome = "complete" if complete else "unproven"
-        self._finish(outcome, reason, settled=proven)
-        return outcome, reason, None
+                error = self._sweep()
+                doubts = _drift(self._totals())
+        end = End(
+            outcome="complete" if settled else "unproven",
+            reason="; but ".join([reason, *doubts]),
+            settled=settled,
+            proven=settled and not doubts,
+            error=error,
+        )
+        pulls.finish(self.connection, self.claim, self.pull_id, end, calls=self._new_calls())
+        return end
 
-    def _sweep(self) -> None:
+    def _totals(self) -> dict[str, Any]:
+        return pulls.totals(self.connection, self.claim.source, self.pull_id)
+
+    def _sweep(self) -> str | None:
+        """Mark as gone what the pull did not list and the API does not know; return why that was refused."""
+
         def allowed(suspicion: Suspicion) -> bool:
             return self.allow_sweep or not brake_holds(suspicion, self.plan.brake)
 
         if not sweeps.gathered(self.connection, self.claim.source, self.pull_id):
             suspicion, sweep = sweeps.gather(self.connection, self.claim, self.pull_id, allowed=allowed)
             if not sweep:
-                refused = SweepRefused(refusal(suspicion, self.plan.brake))
-                self._finish("complete", self.state.reason, settled=True, error=str(refused))
-                raise refused
+                return refusal(suspicion, self.plan.brake)
         canary = sweeps.canary(self.connection, self.claim.source, self.pull_id)
         while ids := sweeps.next_suspects(self.connection, self.claim.source, self.pull_id, CONFIRM_BATCH):
             self._confirm(ids, canary)
+        return None
 
     def _confirm(self, ids: list[str], canary: str | None) -> None:
         """Ask the API for each suspect by id; mark the missing ones as gone."""
@@ -323,18 +330,6 @@ class _Attempt:
                 alive=[each for each in judgement.alive + judgement.undecided if each != canary],
                 calls=self._new_calls(),
             )
-
-    def _finish(self, outcome: str, reason: str | None, *, settled: bool, error: str | None = None) -> None:
-        pulls.finish(
-            self.connection,
-            self.claim,
-            self.pull_id,
-            outcome=outcome,
-            reason=reason,
-            error=error,
-            settled=settled,
-            calls=self._new_calls(),
-        )
 
     def _boundary(self) -> datetime | None:
         """Files created before this were listed by the last cleanly finished pull; None before any full one."""

@@ -208,6 +208,7 @@ _ALL = (
     Scenario(
         name="thirty-percent-faults",
         sentence="Three calls in ten fail in one way or another, and pass when they are tried again.",
+        world={"files": 3950},
         steps=(Step(faults=Faults(rate=0.3, kinds=_QUICK)),),
     ),
     Scenario(

@@ -208,7 +208,10 @@ class Simulator:
         def wait(seconds: float) -> bool:
             return stopping.wait(seconds)
 
-        return send(Outgoing(connection, answer.body, keep, wait, lambda: self._deliver(answer)), fault)
+        reusable = send(Outgoing(connection, answer.body, keep, wait, lambda: self._deliver(answer)), fault)
+        with self.lock:
+            self._api.look_ahead()
+        return reusable
 
     def _answer(self, request: Request) -> tuple[Answer, Fault | None]:
         with self.lock:

@@ -230,15 +230,17 @@ class World:
         mixed = ((mixed ^ (mixed >> 29)) * 0xBF58476D1CE4E5B9) & _MASK
         return mixed ^ (mixed >> 32)
 
-    def _base_created(self, slot: int) -> int:
+    def _base_created(self, slot: int, mixed: int | None = None) -> int:
         if self._start is None:
             raise RuntimeError("this world has no time yet: give World(now=...) or hand it to a Simulator first")
         first = slot - slot % self._same_second
-        return self._start + int((first + (self._mix(first) >> 48) / 65536) * self._step)
+        if mixed is None or first != slot:
+            mixed = self._mix(first)
+        return self._start + int((first + (mixed >> 48) / 65536) * self._step)
 
     def _base(self, slot: int) -> File:
         mixed = self._mix(slot)
-        created = self._base_created(slot)
+        created = self._base_created(slot, mixed)
         file_id = str(_FIRST_ID + slot * _ID_STEP + mixed % _ID_STEP)
         length = 5 + (mixed >> 6) % 296
         span = f"{beijing(created - 2 - length)}_{beijing(created - 2)}".replace(" ", "-").replace(":", "-")

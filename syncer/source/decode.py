@@ -32,6 +32,10 @@ _LONGEST_NUMBER = 1000
 """Digits of an integer that are read as one; Python itself refuses 4300 and more, and the whole page with them."""
 
 
+_LONGEST_MESSAGE = 4000
+"""Characters of a message that are kept: whoever shows it hides secrets first and cuts it then."""
+
+
 def _long_number(digits: str) -> int | str:
     return int(digits) if len(digits) <= _LONGEST_NUMBER else digits
 
@@ -90,7 +94,7 @@ def _code(value: Any) -> int | None:
 def _message(value: Any) -> str:
     if value is None:
         return ""
-    return one_line(value if isinstance(value, str) else as_json(value, 300))
+    return one_line(value if isinstance(value, str) else as_json(value, _LONGEST_MESSAGE), _LONGEST_MESSAGE)
 
 
 def _newer_form(document: dict[str, Any]) -> ApiError | Malformed:

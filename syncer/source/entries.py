@@ -32,9 +32,7 @@ def read_entry(entry: Any, position: int, *, escape: bool) -> tuple[BackupFile |
     """
     problems: dict[str, str] = {}
     try:
-        if not isinstance(entry, dict):
-            raise _UnreadableError(f"the entry is {_kind(entry)} and not an object")
-        file_id = _file_id(entry.get("fileId"))
+        file_id = _file_id(entry)
     except _UnreadableError as error:
         return None, RejectedEntry(position, str(error), as_json(entry, RAW_LIMIT))
     if escape:
@@ -42,17 +40,17 @@ def read_entry(entry: Any, position: int, *, escape: bool) -> tuple[BackupFile |
         if file_id != visible(file_id):
             file_id = visible(file_id)
             problems["file_id"] = "fileId holds a character that cannot be stored, shown escaped"
-    values: list[Any] = []
+    values: dict[str, Any] = {}
     for field, name, read in _FIELDS:
         try:
-            values.append(read(entry.get(name)))
+            values[field] = read(entry.get(name))
         except _UnreadableError as error:
-            values.append(None)
+            values[field] = None
             problems[field] = f"{name} {error}"
     extra = {} if _KNOWN.issuperset(entry) else _extra(entry, problems)
     if not problems:
-        return BackupFile(file_id, *values, extra), None
-    file = BackupFile(file_id, *values, extra, frozenset(problems.keys() - _KEPT))
+        return BackupFile(file_id, **values, extra=extra), None
+    file = BackupFile(file_id, **values, extra=extra, unreadable=frozenset(problems.keys() - _KEPT))
     return file, RejectedEntry(position, "; ".join(problems.values()), as_json(entry, RAW_LIMIT), file_id)
 
 
@@ -69,8 +67,11 @@ def _kind(value: Any) -> str:
     return kinds.get(type(value), "a number")
 
 
-def _file_id(value: Any) -> str:
+def _file_id(entry: Any) -> str:
     """Read a text, or an integer of any length exactly: ids of 20 digits exceed 64 bits."""
+    if not isinstance(entry, dict):
+        raise _UnreadableError(f"the entry is {_kind(entry)} and not an object")
+    value = entry.get("fileId")
     if type(value) is int and 0 <= value < 10**_LONGEST_ID:
         return str(value)
     if type(value) is not str:
@@ -128,11 +129,13 @@ def _instant(value: Any) -> datetime | None:
         try:
             return datetime.fromisoformat(value + "+00:00") - _BEIJING
         except (ValueError, OverflowError):
-            return _no_instant(value)
-    return _no_instant(value)
+            _accept_no_instant(value)
+            return None
+    _accept_no_instant(value)
+    return None
 
 
-def _no_instant(value: Any) -> None:
+def _accept_no_instant(value: Any) -> None:
     """Accept the ways to say "no time", and raise for everything else."""
     if value is None or (type(value) is int and value == 0):
         return
@@ -161,7 +164,7 @@ _FIELDS: Final[tuple[tuple[str, str, Callable[[Any], Any]], ...]] = (
     ("expires_raw", "expireTime", _as_it_came),
     ("url", "url", _text),
 )
-"""Field of `BackupFile` in its order after `file_id`, name in the answer, reader."""
+"""Field of `BackupFile`, name in the answer, reader."""
 
 _KNOWN: Final = frozenset({"fileId", *(name for _, name, _ in _FIELDS)})
 _KEPT: Final = frozenset({"file_id", "extra"})

@@ -103,6 +103,7 @@ _FINISH = f"""{_FENCE}
 UPDATE syncer.pull p
 SET phase = 'done', context = NULL, context_at = NULL, finished_at = syncer.instant(), outcome = %(outcome)s,
     reason = %(reason)s::text, error = %(error)s::text, api_calls = p.api_calls + %(calls)s,
+    proven = CASE WHEN p.kind = 'full' THEN %(proven)s END,
     settled_run = CASE WHEN %(settled)s THEN %(run)s END
 FROM fence WHERE p.source = %(source)s AND p.pull_id = %(pull)s
 """
@@ -232,15 +233,20 @@ def turn(connection: sa.Connection, claim: Claim, pull_id: int, to: Turn, *, los
     _fenced_write(connection, _TURN, claim, pull=pull_id, calls=calls, **asdict(to), **lost)
 
 
-def finish(
-    connection: sa.Connection, claim: Claim, pull_id: int, *, outcome: str, reason: str | None, error: str | None,
-    settled: bool, calls: int,
-) -> None:  # fmt: skip
-    """End a pull for good. `settled` makes what it listed known: it read its listing to a proven end."""
-    _fenced_write(
-        connection, _FINISH, claim, pull=pull_id, outcome=outcome, reason=reason, error=error, settled=settled,
-        run=claim.run_id, calls=calls,
-    )  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a pull ended: `settled` when it read its listing to a sure end, `proven` when nothing can be missing too."""
+
+    outcome: str
+    reason: str | None
+    settled: bool
+    proven: bool
+    error: str | None = None
+
+
+def finish(connection: sa.Connection, claim: Claim, pull_id: int, end: End, *, calls: int) -> None:
+    """End a pull for good; what a settled one listed is known from now on."""
+    _fenced_write(connection, _FINISH, claim, pull=pull_id, run=claim.run_id, calls=calls, **asdict(end))
 
 
 def interrupt(
@@ -281,7 +287,8 @@ def listed(connection: sa.Connection, source: str, pull_id: int, generation: int
 
 _TOTALS = """
 SELECT pages, files, inserted, updated, unchanged, rejected, unidentified, short, gone, drifted, suspects, restarts,
-       api_calls, extract(epoch FROM coalesce(finished_at, syncer.instant()) - started_at)::float8 AS seconds
+       api_calls, CASE proven WHEN true THEN 'proven' WHEN false THEN 'unproven' ELSE 'partial' END AS verdict,
+       extract(epoch FROM coalesce(finished_at, syncer.instant()) - started_at)::float8 AS seconds
 FROM syncer.pull WHERE source = %(source)s AND pull_id = %(pull)s
 """
 

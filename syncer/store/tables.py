@@ -106,6 +106,7 @@ pull = Table(
     Column("outcome", Text, comment="complete, unproven, failed, stopped, abandoned; null while it runs."),
     Column("error", Text, comment="Why the last run failed or the sweep was refused."),
     Column("reason", Text, comment="Why the pull is, or is not, proven; in words."),
+    Column("proven", Boolean, comment="Whether nothing can be missing; null until a full pull has ended."),
     Column("settled_run", BigInteger, comment="The run in which the pull finished cleanly; what it stored is known."),
     Column("phase", Text, nullable=False, server_default="listing", comment="listing, tail, sweep or done."),
     Column("generation", Integer, nullable=False, server_default=text("1"), comment="Listings begun, lost contexts."),

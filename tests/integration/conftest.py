@@ -1,0 +1,155 @@
+"""The rig: the real application on a real database against a simulator over real HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from syncer.app import App
+from syncer.errors import SyncerError
+from syncer.model import PullKind
+from syncer.pull.run import Progress, RunResult
+from syncer.settings import load_settings
+from syncer.simulator.simulator import SECRET_ID, SECRET_KEY, Simulator
+
+BEIJING = timezone(timedelta(hours=8))
+DOCUMENT_FIELDS = {
+    "fileId": "file_id",
+    "name": "name",
+    "size": "size_bytes",
+    "type": "file_type",
+    "duration": "duration_seconds",
+    "status": "status",
+    "createTime": "created_at",
+    "expireTime": "expires_at",
+    "url": "url",
+}
+
+
+class Rig:
+    """One user's syncer: settings that point at the simulator and the database, and the commands as functions."""
+
+    def __init__(self, database: str, directory: Path, simulator: Simulator, **settings: str) -> None:
+        self.database = database
+        self.simulator = simulator
+        self.environ = {
+            "SYNCER_DATABASE_URL": database,
+            "SYNCER_DATA_DIR": str(directory),
+            "SYNCER_API_URL": simulator.url,
+            "SYNCER_SECRET_ID": SECRET_ID,
+            "SYNCER_SECRET_KEY": SECRET_KEY,
+            "SYNCER_CALLS_PER_MINUTE": "0",
+            "SYNCER_RETRY_FOR": "3s",
+            "SYNCER_REQUEST_TIMEOUT": "1s",
+            **{f"SYNCER_{name.upper()}": value for name, value in settings.items()},
+        }
+
+    def app(self) -> App:
+        """Return a new process's application."""
+        return App(load_settings(self.environ))
+
+    def sync(
+        self,
+        kind: str = "full",
+        *,
+        allow_sweep: bool = False,
+        stop_after: int | None = None,
+        on_page: Callable[[Progress], None] = lambda _: None,
+        source: str = "default",
+    ) -> RunResult:
+        """Run one pull as `syncer sync` does; stop it as a signal would once it has committed `stop_after` pages."""
+        app = self.app()
+        committed = 0
+
+        def progress(at: Progress) -> None:
+            nonlocal committed
+            committed += 1
+            on_page(at)
+            if committed == stop_after:
+                app.stop()
+
+        with app.database() as url:
+            return app.sync(
+                url, app.settings.source(source), PullKind(kind), allow_sweep=allow_sweep, on_progress=progress
+            )
+
+    def rows(self, sql: str, *parameters: Any) -> list[dict[str, Any]]:
+        """Ask the database."""
+        with psycopg.connect(self.database, autocommit=True, row_factory=dict_row) as connection:
+            return connection.execute(sql, parameters or None).fetchall()  # type: ignore[arg-type] # a test's own SQL
+
+    def backups(self, source: str = "default") -> dict[str, dict[str, Any]]:
+        """Return report.backups by file id."""
+        found = self.rows("SELECT * FROM report.backups WHERE source = %s", source)
+        return {row["file_id"]: row for row in found}
+
+    def table(self) -> dict[str, tuple[dict[str, Any], str]]:
+        """Return report.backups in the form of Simulator.table: the document's fields and the state, by file id."""
+        return {
+            file_id: ({field: _plain(row[column]) for field, column in DOCUMENT_FIELDS.items()}, row["state"])
+            for file_id, row in self.backups().items()
+        }
+
+    def assert_equals_listing(self) -> None:
+        """Assert that what is present is what the API lists, field by field, no more and no less."""
+        present = {
+            file_id: fields for file_id, (fields, state) in self.table().items() if state in {"live", "overdue"}
+        }
+        assert present == {row["fileId"]: row for row in self.simulator.listing()}
+
+    def error_of(self, result: RunResult) -> SyncerError:
+        """Return the error of a result that must have one."""
+        assert result.error is not None
+        return result.error
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.astimezone(BEIJING).strftime("%Y-%m-%d %H:%M:%S")
+    return value
+
+
+MakeRig = Callable[..., Rig]
+
+
+@pytest.fixture
+def make_rig(database: str, tmp_path: Path) -> MakeRig:
+    """Return a function that makes a rig for a simulator, with settings as keywords."""
+
+    def make(simulator: Simulator, **settings: str) -> Rig:
+        return Rig(database, tmp_path, simulator, **settings)
+
+    return make
+
+
+@pytest.fixture
+def simulated(make_rig: MakeRig) -> Iterator[Callable[..., Rig]]:
+    """Return a function that starts a simulator (its arguments) and gives a rig on it, both ended with the test."""
+    running: list[Simulator] = []
+
+    def start(settings: Mapping[str, str] | None = None, **arguments: Any) -> Rig:
+        simulator = Simulator(**arguments)
+        simulator.up()
+        running.append(simulator)
+        return make_rig(simulator, **dict(settings or {}))
+
+    yield start
+    for simulator in running:
+        simulator.down()
+
+
+@contextmanager
+def played(simulator: Simulator) -> Iterator[Simulator]:
+    """Run a simulator for a block, also when a scenario has already taken it down."""
+    simulator.up()
+    try:
+        yield simulator
+    finally:
+        simulator.down()
