@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import textwrap
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from syncer.doctor import Check
 
 _COLOURS = {"ok": "green", "warning": "yellow", "failed": "red"}
-_INDENT = 25
+_LEVEL, _INDENT = 9, 25
 
 
 def doctor(
@@ -37,11 +38,13 @@ def doctor(
     """
     from syncer.doctor import Level
 
-    checks = []
+    checks: list[Check] = []
     for check in _checks(source, config):
-        checks.append(check)
         if not json:
+            if check.source is not None and (not checks or checks[-1].source != check.source):
+                typer.echo(f"\nsource {check.source}")
             _print(check)
+        checks.append(check)
     first = next((check for check in checks if check.level is Level.FAILED), None)
     worst = max((check.level for check in checks), key=list(Level).index)
     if json:
@@ -73,18 +76,18 @@ def _document(checks: Iterable[Check], worst: str, first: Check | None) -> dict[
 
 
 def _print(check: Check) -> None:
-    name = check.name if check.source is None else f"{check.source}: {check.name}"
-    level = typer.style(f"{check.level:<9}", fg=_COLOURS[check.level])
-    body = _wrapped(check.found)
-    if check.advice:
-        body += "\n" + _wrapped(check.advice)
-    typer.echo(f"{level}{name:<{_INDENT - 9}} {body.lstrip()}" if len(name) < _INDENT - 9 else f"{level}{name}\n{body}")
+    level = f"{check.level:<{_LEVEL}}"
+    if not os.environ.get("NO_COLOR"):
+        level = typer.style(level, fg=_COLOURS[check.level])
+    body = _wrapped(check.found) + ("\n" + _wrapped(check.advice) if check.advice else "")
+    typer.echo(f"{level}{check.name:<{_INDENT - _LEVEL}}{body.lstrip()}")
 
 
 def _wrapped(text: str) -> str:
-    indent = " " * (_INDENT + 1)
+    """Return text indented to stand beside a check's name; on a terminal within its width."""
+    indent = " " * _INDENT
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
-    return "\n".join(
+    lines = (
         textwrap.fill(
             line,
             width,
@@ -95,3 +98,4 @@ def _wrapped(text: str) -> str:
         )
         for line in text.splitlines()
     )
+    return "\n".join(lines)

@@ -6,6 +6,7 @@ import csv
 import io
 import itertools
 import json
+import os
 import sys
 import time
 import unicodedata
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TextIO
 
+import typer
 from rich.cells import cell_len
 
 from syncer import words
@@ -23,7 +25,7 @@ Row = Mapping[str, Any]
 
 # Rows that are looked at before the first is written, to find how wide the columns must be.
 _LOOK_AHEAD = 200
-_NARROWEST_NAME = 16
+_NARROWEST_NAME = 14
 _GAP = 2
 # Control characters, unseen and direction-changing format characters, lone surrogates, line and paragraph separators.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -47,7 +49,7 @@ class Column:
 
 @contextmanager
 def stdout(*, plain: bool = False) -> Iterator[TextIO]:
-    """Yield standard output and flush it at the end, so that a reader who has gone is noticed here.
+    """Yield standard output; a reader who goes early (head, less) ends the command, and that is no failure.
 
     `plain` is for programs, which get UTF-8; a terminal gets a question mark for what it cannot show.
     """
@@ -57,8 +59,13 @@ def stdout(*, plain: bool = False) -> Iterator[TextIO]:
             stream.reconfigure(encoding="utf-8", newline="\n")
         else:
             stream.reconfigure(errors="replace")
-    yield stream
-    stream.flush()
+    try:
+        yield stream
+        stream.flush()
+    except BrokenPipeError:
+        # typer would make this exit code 1; and Python must not try to write the rest when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        raise typer.Exit(0) from None
 
 
 def visible(text: str) -> str:
@@ -117,18 +124,20 @@ def file_columns(
     def moment(title: str, name: str, form: str = "%Y-%m-%d %H:%M", spare: int = 0) -> Column:
         return Column(title, lambda row: local(row[name], form), spare=spare)
 
-    columns = [moment(f"CREATED ({zone()})", "created_at")] if created_first else []
-    columns += [moment("EXPIRES" if created_first else f"EXPIRES ({zone()})", "expires_at")]
-    columns += [Column("LEFT", lambda row: "" if row["gone_at"] else remaining(row["expires_at"], now), spare=3)]
+    if created_first:
+        columns = [moment(f"CREATED ({zone()})", "created_at"), moment("EXPIRES", "expires_at", "%Y-%m-%d", spare=1)]
+    else:
+        columns = [moment(f"EXPIRES ({zone()})", "expires_at")]
+    columns.append(Column("LEFT", lambda row: "" if row["gone_at"] else remaining(row["expires_at"], now), spare=4))
     if gone:
-        columns.append(moment("GONE", "gone_at", spare=2))
+        columns.append(moment("GONE", "gone_at", spare=3))
     if states:
         columns.append(Column("STATE", lambda row: str(row["state"])))
     columns.append(Column("SIZE", lambda row: words.size(row["size_bytes"]), right=True))
     if sources:
         columns.append(Column("SOURCE", lambda row: visible(row["source"])))
     columns.append(Column("NAME", lambda row: visible(row["name"] or ""), flexible=True))
-    columns.append(Column("FILE ID", lambda row: visible(row["file_id"]), spare=1))
+    columns.append(Column("FILE ID", lambda row: visible(row["file_id"]), spare=2))
     return columns
 
 
