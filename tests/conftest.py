@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
@@ -23,6 +24,10 @@ from sqlalchemy import make_url
 from syncer.postgres.binaries import find_binaries, read_environment
 from syncer.postgres.process import is_running, postmaster_pid
 from syncer.postgres.server import EmbeddedPostgres
+
+# No database of examples: a checkout may be read-only. No deadline: these machines are shared.
+hypothesis.settings.register_profile("repository", database=None, deadline=None)
+hypothesis.settings.load_profile("repository")
 
 SETTINGS = {
     "fsync": "off",

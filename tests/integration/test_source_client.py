@@ -560,7 +560,7 @@ DRIPS: dict[str, Play] = {
 
 @pytest.mark.parametrize("play", DRIPS.values(), ids=DRIPS)
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
-def test_a_dripping_server_cannot_stretch_the_timeout(desk: Desk, api_test: Any, play: Play, tls: bool) -> None:  # noqa: FBT001 - a parameter
+def test_a_dripping_server_cannot_stretch_the_timeout(desk: Desk, api_test: Any, play: Play, tls: bool) -> None:
     server = desk.server(play, tls=tls)
     api_test(server.port)
     source = desk.source(f"http{'s' * tls}://api.test:{server.port}/", request_timeout=0.4, retry_for=0.0)
@@ -631,7 +631,7 @@ def test_after_a_request_that_may_have_arrived_the_end_is_ambiguous(
     desk: Desk,
     api_test: Any,
     fault: str,
-    tls: bool,  # noqa: FBT001 - a parameter
+    tls: bool,
 ) -> None:
     server = desk.server(SENT[fault], coded(70008), tls=tls)
     api_test(server.port)

@@ -199,7 +199,7 @@ def test_a_negative_size_is_unreadable() -> None:
 
 
 @pytest.mark.parametrize(("value", "readable"), [(2**31 - 1, True), (2**31, False), ("2147483648", False), (-1, True)])
-def test_a_status_is_no_larger_than_an_int4(value: Any, readable: bool) -> None:  # noqa: FBT001 - a parameter of a table
+def test_a_status_is_no_larger_than_an_int4(value: Any, readable: bool) -> None:
     assert (only(status=value).unreadable == frozenset()) is readable
 
 
