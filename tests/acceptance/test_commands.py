@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import fcntl
-import io
 import json
 import os
 import pty
@@ -145,104 +143,18 @@ def test_from_nothing_to_a_trusted_table(syncer: Shell, bare: Shell, api: Simula
 
 def test_every_command_fits_80_columns(syncer: Shell, api: Simulator, database: str) -> None:
     assert syncer("sync").code == 0
-    execute(database, f"UPDATE syncer.file SET name = {_quoted(HOSTILE * 9)} WHERE file_id LIKE '%5'")
+    execute(database, f"UPDATE syncer.file SET name = {_quoted(HOSTILE * 9)} ")
     for arguments in (
         ["status"],
         ["files"],
         ["files", "--newest", "--state", "all"],
         ["doctor"],
         ["lookup", "--prefix", "600", "--newest"],
-        ["files", "--help"],
-        ["doctor", "--help"],
     ):
-        assert syncer.on_a_terminal(*arguments).code == 0
-
-
-def test_a_hostile_name_is_shown_and_kept(bare: Shell, syncer: Shell, api: Simulator, database: str) -> None:
-    assert syncer("sync").code == 0
-    execute(database, f"UPDATE syncer.file SET name = {_quoted(HOSTILE)}")
-    screen = bare.on_a_terminal("files").out
-    assert "\x1b" not in screen
-    assert "\\x1b" in screen
-    piped = bare("files")
-    assert {row[2] for row in piped.rows[1:]} == {"\\x1b[2J=evil\\u202e\\nname"}
-    assert {row["name"] for row in bare("files", "--format", "json").document} == {HOSTILE}
-    assert {row["name"] for row in csv.DictReader(io.StringIO(bare("files", "--format", "csv").out))} == {HOSTILE}
-    execute(database, "UPDATE syncer.file SET name = '=cmd|'' /C calc''!A0'")
-    assert {row["name"] for row in csv.DictReader(io.StringIO(bare("files", "--format", "csv").out))} == {
-        "'=cmd|' /C calc'!A0"
-    }
-
-
-def test_files_are_chosen_by_prefix_state_source_and_expiry(bare: Shell, syncer: Shell, database: str) -> None:
-    assert syncer("sync").code == 0
-    execute(database, "UPDATE syncer.file SET gone_at = now(), name = '100%_x' WHERE file_id LIKE '%1'")
-    gone = bare("files", "--state", "vanished", "--format", "json").document
-    assert gone
-    assert {row["state"] for row in gone} == {"vanished"}
-    assert len(bare("files", "--state", "all", "--prefix", "100%_", "--format", "json").document) == len(gone)
-    assert bare("files", "--prefix", "%", "--format", "json").document == []
-    assert "No file matches" in bare("files", "--prefix", "%").err
-    assert len(bare("files", "--state", "live", "--state", "vanished", "--format", "json").document) == 250
-    assert bare("files", "--expiring-within", "1s", "--format", "json").document == []
-    assert len(bare("files", "--source", "default", "--newest", "--limit", "2", "--format", "json").document) == 2
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["files", "--newest", "--oldest"],
-        ["files", "--expiring-within", "soon"],
-        ["files", "--source", "nobody"],
-        ["files", "--state", "lost"],
-        ["status", "--source", "nobody"],
-        ["lookup"],
-        ["lookup", "--file-id", "1", "--prefix", "x"],
-        ["lookup", "--prefix", ""],
-        ["lookup", "--file-id", "1", "--newest"],
-        ["lookup", "--file-id", "-"],
-        ["doctor", "--source", "nobody"],
-    ],
-)
-def test_wrong_usage_is_2_and_one_sentence(syncer: Shell, arguments: list[str]) -> None:
-    ended = syncer(*arguments)
-    assert ended.code == 2
-    assert ended.out + ended.err
-
-
-def test_failures_are_json_documents_too(bare: Shell, empty_database: str) -> None:
-    assert bare("files", "--format", "json", "--newest", "--oldest").document["exit_code"] == 2
-    assert bare("lookup", "--file-id", "1", "--json").document["exit_code"] == 2
-    foreign = Shell({"SYNCER_DATABASE_URL": empty_database})
-    for arguments in (["files", "--format", "json"], ["status", "--json"]):
-        ended = foreign(*arguments)
-        assert (ended.code, ended.document["exit_code"]) == (5, 5)
-        assert "syncer migrate" in ended.document["error"]
-    doctor = foreign("doctor", "--json")
-    assert (doctor.code, doctor.document["exit_code"], doctor.document["result"]) == (5, 5, "failed")
-    assert "syncer migrate" in doctor.document["error"]
-
-
-def test_a_lookup_by_id_stores_and_lists_what_is_missing(syncer: Shell, api: Simulator, bare: Shell) -> None:
-    known = api.world.ids()[:3]
-    document = syncer("lookup", "--file-id", "-", "--json", given="\n".join([*known, "", "nope"])).document
-    assert [file["file_id"] for file in document["files"]] == known
-    assert (document["missing"], document["undecided"], document["source"]) == (["nope"], [], "default")
-    assert document["api_calls"] >= 1
-    piped = syncer("lookup", "--file-id", known[2], "--file-id", known[0], "--file-id", "nope")
-    assert piped.code == 0
-    assert [row[0] for row in piped.rows[1:]] == [known[2], known[0]]
-    assert "missing: nope" in piped.err
-    assert len(bare("files").rows) == 4
-    assert bare("status", "--json").document["sources"][0]["trust"] == "unproven"
-
-
-def test_a_lookup_by_prefix_runs_newest_first_when_asked(syncer: Shell) -> None:
-    oldest = syncer("lookup", "--prefix", "600", "--json").document["files"]
-    newest = syncer("lookup", "--prefix", "600", "--newest", "--json").document["files"]
-    assert len(oldest) == len(newest) > 100
-    assert oldest[0]["created_at"] < oldest[-1]["created_at"]
-    assert newest[0]["created_at"] > newest[-1]["created_at"]
+        ended = syncer.on_a_terminal(*arguments)
+        assert ended.code == 0
+        assert "\x1b" not in ended.out
+        assert ("\\x1b" in ended.out) == (arguments[0] == "files")
 
 
 def test_an_interrupted_lookup_ends_with_130(database: str) -> None:
@@ -279,16 +191,6 @@ def test_a_reader_who_goes_early_is_no_failure(bare: Shell, database: str) -> No
             assert process.stderr is not None
             assert process.stderr.read() == ""
             assert process.wait(timeout=30) == 0
-
-
-def test_status_tells_sources_that_the_settings_no_longer_name(bare: Shell, database: str) -> None:
-    execute(database, "INSERT INTO syncer.source (source, account) VALUES ('old-account', 'x')")
-    out = bare("status").out
-    assert "old-account (no longer in the settings): never pulled" in out
-    assert "default: never pulled" in out
-    sources = {each["source"]: each for each in bare("status", "--json").document["sources"]}
-    assert (sources["old-account"]["configured"], sources["default"]["configured"]) == (False, True)
-    assert bare("status", "--source", "old-account").out.startswith("old-account")
 
 
 def test_status_tells_a_killed_sync_from_a_running_one(database: str) -> None:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -26,7 +25,7 @@ FROM_THE_API = {"credentials", "page size", "newest file", "context"}
 
 
 def real_clock() -> datetime:
-    return datetime.now(UTC)
+    return datetime.now(UTC)  # noqa: TID251 - what is compared is the real clocks
 
 
 def ask(environ: dict[str, str], clock: Callable[[], datetime] = real_clock) -> dict[str, Check]:
@@ -199,7 +198,7 @@ def test_a_holder_is_named_and_no_obstacle(database: str) -> None:
     assert "elsewhere, process 7" in checks["lease"].found
 
 
-def test_a_limit_above_the_apis_own_is_a_warning_for_the_real_host_only(database: str, tmp_path: Path) -> None:
+def test_a_limit_above_the_apis_own_is_a_warning_for_the_real_host_only(database: str) -> None:
     with Simulator(World(5)) as api:
         assert not warnings(ask(environ(database, api.url)))
     unreachable = environ(database, "https://127.0.0.1:1/v2/index.php")
