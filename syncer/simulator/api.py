@@ -79,7 +79,7 @@ def _integer(params: Mapping[str, str], name: str, default: int, least: int, mos
     text = params.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most)) and least <= int(text) <= most):
         raise Refusal(INVALID, f"无效参数 {name}")
     return int(text)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from json.encoder import encode_basestring_ascii as quoted
 
-from syncer.simulator.world import File, World
+from syncer.simulator.population import File
+from syncer.simulator.world import World
 
 _CACHE_BYTES = 24 << 20
 
