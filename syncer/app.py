@@ -101,8 +101,11 @@ class App:
             yield Lookup(connection, api, scope(source), account=source.account, holder=holder(), stop=self.stop)
 
     @contextmanager
-    def source(self, settings: SourceSettings, connection: Connection, waiting: Waiting) -> Iterator[VodSource]:
-        """Yield the API of one source, its calls counted against the account's quota in the database."""
+    def source(self, settings: SourceSettings, connection: Connection | None, waiting: Waiting) -> Iterator[VodSource]:
+        """Yield the API of one source, its calls counted against the account's quota in the database.
+
+        Without a `connection` they are not counted: for the doctor, whose two calls must do without a database.
+        """
         credentials = settings.require_credentials()
         with VodSource(
             url=settings.api_url,
@@ -123,9 +126,9 @@ class App:
             yield api
 
 
-def _limiter(settings: SourceSettings, connection: Connection, waiting: Waiting) -> Limiter:
+def _limiter(settings: SourceSettings, connection: Connection | None, waiting: Waiting) -> Limiter:
     account, per_minute = settings.account, settings.calls_per_minute
-    if per_minute == 0:
+    if per_minute == 0 or connection is None:
         return Unlimited()
     return QuotaLimiter(
         try_acquire=lambda interactive: quota.try_acquire(

@@ -88,6 +88,17 @@ def bulk_transaction(connection: sa.Connection, *, idle_seconds: float) -> Itera
     connection.exec_driver_sql("COMMIT")
 
 
+@contextmanager
+def snapshot(connection: sa.Connection) -> Iterator[None]:
+    """Run the block as one read-only transaction in which every statement sees the database as of one instant."""
+    connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    try:
+        yield
+    finally:
+        if not connection.closed and not connection.invalidated:
+            connection.exec_driver_sql("ROLLBACK")
+
+
 def rows(connection: sa.Connection, sql: str, **parameters: Any) -> sa.CursorResult[Any]:
     """Run one statement with named parameters (`%(name)s`) as the driver takes them."""
     return connection.exec_driver_sql(sql, parameters)
