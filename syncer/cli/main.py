@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from syncer.cli import doctor, files, lookup, migrate, simulate, status, sync
+from syncer.cli import daemon, demo, doctor, files, lookup, migrate, simulate, status, sync
 from syncer.cli.common import print_error
 from syncer.errors import SyncerError
 
@@ -26,8 +26,10 @@ for command in (
     files.files,
     lookup.lookup,
     doctor.doctor,
+    daemon.daemon,
     migrate.migrate,
     simulate.simulate,
+    demo.demo,
 ):
     app.command()(command)
 
