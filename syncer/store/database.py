@@ -22,7 +22,7 @@ Connection = sa.Connection
 # keep the plan of an empty table, ten times slower at a million rows: so its plan is pinned to index lookups.
 _PINNED = (
     "SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off; "
-    "SET plan_cache_mode = force_generic_plan; SET jit = off"
+    "SET enable_sort = off; SET plan_cache_mode = force_generic_plan; SET jit = off"
 )
 # The server notices within this time that a client was killed in mid-statement, and frees what it held.
 _NOTICE_DEAD_CLIENTS = "SET client_connection_check_interval = '1s'"
@@ -73,7 +73,7 @@ def planned_freely(connection: sa.Connection, *, idle_seconds: float) -> Iterato
         connection.exec_driver_sql(
             f"SET LOCAL idle_in_transaction_session_timeout = {max(1, round(idle_seconds * 1000))}; "
             "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; SET LOCAL enable_seqscan = on; "
-            "SET LOCAL plan_cache_mode = auto"
+            "SET LOCAL enable_sort = on; SET LOCAL plan_cache_mode = auto"
         )
         yield
     except BaseException:

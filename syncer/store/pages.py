@@ -42,7 +42,10 @@ _MERGED = "CASE WHEN r.keep IS NOT NULL AND '{c}' = ANY (r.keep) THEN f.{c} ELSE
 # `fence` renews the lease: no row comes out of it, and so nothing is written, when the epoch is no longer ours.
 # `item` is the page joined to what is stored; an unreadable field (named in `keep`) is as it was.
 # `diff` is what must be written: new files, changed ones, and those that came back. Comparing first is what makes an
-# unchanged page free: ON CONFLICT alone would lock, and so dirty, every row.
+# unchanged page free: ON CONFLICT alone would lock, and so dirty, every row. Each file is looked for as the first of a
+# range in the order of the key, which (sorting being off, see database.py) only the key's own index can answer: on an
+# empty table, or for a source that its statistics do not know yet, every index of the source looks as good, and the
+# plan would read the whole source for each page.
 _FILES = f"""
 item AS MATERIALIZED (
   SELECT r.file_id, f.file_id AS stored, f.first_run, f.gone_at AS old_gone_at,
@@ -50,7 +53,10 @@ item AS MATERIALIZED (
          {_each("f.{c} AS old_{c}")}
   FROM fence
   CROSS JOIN json_to_recordset(%(files)s::json) AS r (file_id text, keep text[], {_each("{c} {t}")})
-  LEFT JOIN syncer.file f ON f.source = %(source)s AND f.file_id = r.file_id
+  LEFT JOIN LATERAL (
+    SELECT * FROM syncer.file
+    WHERE source = %(source)s AND file_id >= r.file_id AND file_id <= r.file_id ORDER BY file_id LIMIT 1
+  ) AS f ON true
 ),
 diff AS MATERIALIZED (
   SELECT * FROM item

@@ -29,6 +29,8 @@ from syncer.simulator import (
     http_error,
     on,
 )
+from syncer.store import pages
+from syncer.store.database import connect
 from syncer.store.migrate import upgrade
 
 from .conftest import Rig
@@ -214,6 +216,16 @@ def test_every_page_is_visible_as_soon_as_it_is_checkpointed_and_not_before(simu
     rig.sync(on_page=look)
     assert [each[0] for each in seen[:6]] == [10, 20, 30, 40, 50, 60]
     assert all(files == entries == counted for files, entries, counted in seen)
+
+
+def test_a_plan_made_on_an_empty_table_finds_each_file_by_its_key(database: str) -> None:
+    names = re.findall(r"%\((\w+)\)s", pages._COMMIT_PAGE)
+    parameters = dict.fromkeys(names) | {"files": "[]", "rejected": "[]"}
+    with connect(database, pinned=True) as connection:
+        plan = connection.exec_driver_sql("EXPLAIN " + pages._COMMIT_PAGE, parameters).scalars().all()
+    (scan,) = [number for number, line in enumerate(plan) if re.search(r"Scan .*on file\b", line)]
+    assert "Index Scan using file_pkey" in plan[scan]
+    assert "file_id >= r.file_id" in plan[scan + 1]
 
 
 @pytest.mark.slow
