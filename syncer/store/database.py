@@ -22,7 +22,7 @@ Connection = sa.Connection
 # keep the plan of an empty table, ten times slower at a million rows: so its plan is pinned to index lookups.
 _PINNED = (
     "SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off; "
-    "SET enable_sort = off; SET plan_cache_mode = force_generic_plan; SET jit = off"
+    "SET plan_cache_mode = force_generic_plan; SET jit = off"
 )
 # A server that vanished without a word (a machine that lost power) is noticed within a minute, not within hours.
 _NOTICE_DEAD_SERVERS = {
@@ -85,16 +85,8 @@ def bulk_transaction(connection: sa.Connection, *, idle_seconds: float) -> Itera
     """
     connection.exec_driver_sql("BEGIN")
     try:
-<<<<<<< HEAD
         milliseconds = max(1, round(idle_seconds * 1000))
         connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {milliseconds}; {_BULK}")
-=======
-        connection.exec_driver_sql(
-            f"SET LOCAL idle_in_transaction_session_timeout = {max(1, round(idle_seconds * 1000))}; "
-            "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; SET LOCAL enable_seqscan = on; "
-            "SET LOCAL enable_sort = on; SET LOCAL plan_cache_mode = auto"
-        )
->>>>>>> acceptance
         yield
     except BaseException:
         if not connection.closed and not connection.invalidated:
