@@ -1,4 +1,4 @@
-"""A person's questions: ids in any number, a prefix, both orders; what is answered is stored, nothing is marked gone."""
+"""A person's questions: any number of ids, a prefix, both orders; what is answered is stored, nothing marked gone."""
 
 from __future__ import annotations
 
