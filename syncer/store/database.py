@@ -22,8 +22,15 @@ Connection = sa.Connection
 # keep the plan of an empty table, ten times slower at a million rows: so its plan is pinned to index lookups.
 _PINNED = (
     "SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off; "
-    "SET enable_sort = off; SET plan_cache_mode = force_generic_plan; SET jit = off"
+    "SET plan_cache_mode = force_generic_plan; SET jit = off"
 )
+# A server that vanished without a word (a machine that lost power) is noticed within a minute, not within hours.
+_NOTICE_DEAD_SERVERS = {
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
 # The server notices within this time that a client was killed in mid-statement, and frees what it held.
 _NOTICE_DEAD_CLIENTS = "SET client_connection_check_interval = '1s'"
 
@@ -39,7 +46,7 @@ def make_engine(url: str) -> sa.Engine:
     return sa.create_engine(
         normalised(url),
         poolclass=NullPool,
-        connect_args={"application_name": "syncer", "connect_timeout": 10},
+        connect_args={"application_name": "syncer", "connect_timeout": 10, **_NOTICE_DEAD_SERVERS},
     )
 
 
@@ -62,25 +69,41 @@ def connect(url: str, *, pinned: bool = False) -> Iterator[sa.Connection]:
             engine.dispose()
 
 
+# For a statement over whole tables, which may never have been analysed: it must hash, whatever the planner believes of
+# their sizes. Nested loops over a million rows on both sides would take days.
+_BULK = (
+    "SET LOCAL enable_hashjoin = on; SET LOCAL enable_seqscan = on; SET LOCAL enable_nestloop = off; "
+    "SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL work_mem = '64MB'"
+)
+
+
 @contextmanager
-def planned_freely(connection: sa.Connection, *, idle_seconds: float) -> Iterator[None]:
-    """Run the block as one transaction in which the planner is free again: for statements over whole tables.
+def bulk_transaction(connection: sa.Connection, *, idle_seconds: float) -> Iterator[None]:
+    """Run the block as one transaction whose statements are planned for whole tables.
 
     The server ends it when this process stalls for `idle_seconds` in the middle of it, for its locks keep others out.
     """
     connection.exec_driver_sql("BEGIN")
     try:
-        connection.exec_driver_sql(
-            f"SET LOCAL idle_in_transaction_session_timeout = {max(1, round(idle_seconds * 1000))}; "
-            "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; SET LOCAL enable_seqscan = on; "
-            "SET LOCAL enable_sort = on; SET LOCAL plan_cache_mode = auto"
-        )
+        milliseconds = max(1, round(idle_seconds * 1000))
+        connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {milliseconds}; {_BULK}")
         yield
     except BaseException:
         if not connection.closed and not connection.invalidated:
             connection.exec_driver_sql("ROLLBACK")
         raise
     connection.exec_driver_sql("COMMIT")
+
+
+@contextmanager
+def snapshot(connection: sa.Connection) -> Iterator[None]:
+    """Run the block as one read-only transaction in which every statement sees the database as of one instant."""
+    connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    try:
+        yield
+    finally:
+        if not connection.closed and not connection.invalidated:
+            connection.exec_driver_sql("ROLLBACK")
 
 
 def rows(connection: sa.Connection, sql: str, **parameters: Any) -> sa.CursorResult[Any]:

@@ -11,14 +11,15 @@ from syncer.store.database import rows
 
 # A holder whose session is gone was killed: its source is free at once. A session of another database user shows no
 # start time; then the number alone must do. A wrong guess is harmless, for the epoch decides what is written.
+ABANDONED = """(l.held_until < clock_timestamp()
+       OR NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = l.backend_pid
+                      AND coalesce(a.backend_start = l.backend_start, true)))"""
+
 # A row that is locked is being written under: its source is held, and nobody waits for the lock.
-_CLAIM = """
+_CLAIM = f"""
 WITH free AS (
-  SELECT f.source FROM syncer.lease f
-  WHERE f.source = %(source)s
-    AND (f.held_until IS NULL OR f.held_until < clock_timestamp()
-         OR NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = f.backend_pid
-                        AND coalesce(a.backend_start = f.backend_start, true)))
+  SELECT l.source FROM syncer.lease l
+  WHERE l.source = %(source)s AND (l.held_until IS NULL OR {ABANDONED})
   FOR UPDATE SKIP LOCKED
 )
 UPDATE syncer.lease AS l

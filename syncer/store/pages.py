@@ -40,12 +40,10 @@ def _each(form: str, joiner: str = ", ") -> str:
 _MERGED = "CASE WHEN r.keep IS NOT NULL AND '{c}' = ANY (r.keep) THEN f.{c} ELSE r.{c} END AS {c}"
 
 # `fence` renews the lease: no row comes out of it, and so nothing is written, when the epoch is no longer ours.
-# `item` is the page joined to what is stored; an unreadable field (named in `keep`) is as it was.
+# `item` is the page joined to what is stored (LATERAL with LIMIT: a look-up by key for each entry, and no other plan);
+# an unreadable field (named in `keep`) is as it was.
 # `diff` is what must be written: new files, changed ones, and those that came back. Comparing first is what makes an
-# unchanged page free: ON CONFLICT alone would lock, and so dirty, every row. Each file is looked for as the first of a
-# range in the order of the key, which (sorting being off, see database.py) only the key's own index can answer: on an
-# empty table, or for a source that its statistics do not know yet, every index of the source looks as good, and the
-# plan would read the whole source for each page.
+# unchanged page free: ON CONFLICT alone would lock, and so dirty, every row.
 _FILES = f"""
 item AS MATERIALIZED (
   SELECT r.file_id, f.file_id AS stored, f.first_run, f.gone_at AS old_gone_at,
@@ -54,9 +52,8 @@ item AS MATERIALIZED (
   FROM fence
   CROSS JOIN json_to_recordset(%(files)s::json) AS r (file_id text, keep text[], {_each("{c} {t}")})
   LEFT JOIN LATERAL (
-    SELECT * FROM syncer.file
-    WHERE source = %(source)s AND file_id >= r.file_id AND file_id <= r.file_id ORDER BY file_id LIMIT 1
-  ) AS f ON true
+    SELECT * FROM syncer.file s WHERE s.source = %(source)s AND s.file_id = r.file_id LIMIT 1
+  ) f ON true
 ),
 diff AS MATERIALIZED (
   SELECT * FROM item

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import sqlalchemy as sa
 
 from syncer.model import Suspicion
-from syncer.store.database import planned_freely, rows
+from syncer.store.database import bulk_transaction, rows
 from syncer.store.leases import fenced
 from syncer.store.pages import Claim
 
@@ -91,7 +91,7 @@ def gather(
     Returns what was found and whether the sweep may go on. One transaction: after a crash it is simply done again.
     A refusal leaves no trace here, so that a run which takes the pull up after a crash is refused too. Raises Fenced.
     """
-    with planned_freely(connection, idle_seconds=claim.lease_seconds):
+    with bulk_transaction(connection, idle_seconds=claim.lease_seconds):
         row = rows(connection, _GATHER, source=claim.source, epoch=claim.epoch, pull=pull_id).one_or_none()
         if row is None:
             raise fenced(claim.source)
