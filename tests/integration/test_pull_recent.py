@@ -30,6 +30,12 @@ def backdate(rig: Rig, **by: int) -> None:
         connection.execute("UPDATE syncer.pull SET started_at = started_at - %s", [timedelta(**by)])
 
 
+def let_the_api_s_clock_be_behind(rig: Rig) -> None:
+    """Let all that is listed look older than the last pull: then only what is known can hold a recent pull up."""
+    with psycopg.connect(rig.database, autocommit=True) as connection:
+        connection.execute("UPDATE syncer.pull SET started_at = now() + interval '1 hour'")
+
+
 @pytest.fixture
 def pulled(simulated: Simulated) -> Rig:
     """A rig whose hundred files were listed by a full pull that began an hour ago."""
@@ -74,6 +80,7 @@ def test_one_that_died_after_its_first_page_loses_nothing(
 ) -> None:
     rig = simulated(SMALL, world=World(100))
     rig.sync()
+    let_the_api_s_clock_be_behind(rig)
     add_at(rig, 35)
     if died == "stopped":
         assert rig.sync("recent", stop_after=1).outcome == "stopped"
@@ -99,6 +106,7 @@ def die_after_the_first_page(rig: Rig) -> None:
 def test_recent_pulls_that_die_one_after_the_other_lose_nothing(simulated: Simulated) -> None:
     rig = simulated(SMALL, world=World(100))
     rig.sync()
+    let_the_api_s_clock_be_behind(rig)
     for _ in range(4):
         add_at(rig, 15)
         rig.sync("recent", stop_after=1)
@@ -120,6 +128,7 @@ def test_one_whose_context_dies_in_the_middle_begins_anew(simulated: Simulated) 
 def test_a_lookup_in_between_makes_nothing_known(simulated: Simulated) -> None:
     rig = simulated(SMALL, world=World(100))
     rig.sync()
+    let_the_api_s_clock_be_behind(rig)
     added = add_at(rig, 30)
     app = rig.app()
     with app.database() as url, app.lookup(url, app.settings.source("default")) as lookup:
@@ -131,6 +140,7 @@ def test_a_lookup_in_between_makes_nothing_known(simulated: Simulated) -> None:
 def test_an_abandoned_full_pull_makes_nothing_known(simulated: Simulated) -> None:
     rig = simulated(SMALL, world=World(100))
     rig.sync()
+    let_the_api_s_clock_be_behind(rig)
     add_at(rig, 30)
     rig.sync(stop_after=2)
     rig.simulator.kill_contexts()

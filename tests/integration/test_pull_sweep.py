@@ -341,7 +341,8 @@ def test_a_file_outside_the_prefix_is_never_swept(simulated: Simulated) -> None:
     outside = [row["fileId"] for row in rig.simulator.listing() if not row["name"].startswith("6001")]
     rig.simulator.world.delete(*outside[:20])
     rig.environ["SYNCER_PREFIX"] = "6001"
-    result = rig.sync()
+    result = rig.sync(allow_sweep=True)
+    assert result.error is None
     assert (result.outcome, result.totals["verdict"], result.totals["gone"]) == ("complete", "proven", 0)
     assert states(rig) == {"live": 200}
 
