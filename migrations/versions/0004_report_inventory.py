@@ -19,35 +19,48 @@ CREATE FUNCTION syncer.beijing_day(instant timestamptz) RETURNS date LANGUAGE sq
 RETURN (instant AT TIME ZONE INTERVAL '08:00')::date
 """
 
-# A source that no run has told its tiers has the documented default.
+# Each source's tiers as sorted arrays; one that no run has told its tiers has the documented default.
 TIERS = """
 CREATE VIEW syncer.tiers AS
-SELECT t.source, t.position, t.name, t.span, t.share FROM syncer.tier t
-UNION ALL
-SELECT s.source, d.position, d.name, d.span, NULL
-FROM syncer.source s
-CROSS JOIN (VALUES (1, '30d', interval '30 days'), (2, '7d', interval '7 days'), (3, '1d', interval '1 day'))
-  AS d (position, name, span)
-WHERE NOT EXISTS (SELECT FROM syncer.tier t WHERE t.source = s.source)
+SELECT t.source, array_agg(t.span ORDER BY t.span) FILTER (WHERE t.span IS NOT NULL) AS spans,
+       array_agg(t.name ORDER BY t.span) FILTER (WHERE t.span IS NOT NULL) AS span_names,
+       array_agg(t.share ORDER BY t.share) FILTER (WHERE t.share IS NOT NULL) AS shares,
+       array_agg(t.name ORDER BY t.share) FILTER (WHERE t.share IS NOT NULL) AS share_names
+FROM (
+  SELECT t.source, t.name, t.span, t.share FROM syncer.tier t
+  UNION ALL
+  SELECT s.source, d.name, d.span, NULL
+  FROM syncer.source s
+  CROSS JOIN (VALUES ('30d', interval '30 days'), ('7d', interval '7 days'), ('1d', interval '1 day')) AS d (name, span)
+  WHERE NOT EXISTS (SELECT FROM syncer.tier t WHERE t.source = s.source)
+) t
+GROUP BY t.source
 """
 
-# The nearest tier that a file has entered. Tiers are few and files many: a scalar subquery over them is only run for
-# rows and columns that are asked for. Sources are few: joined in, each is looked up in turn when only a time is asked
-# for, by the index that begins with it.
+# The nearest tier that a file has entered: among the spans by width_bucket, which finds the first that is not shorter
+# than the time left; among the shares the same with the share of the lifetime that is left; then the nearer of both.
+# Sources are few: joined in, each is looked up in turn when only a time is asked for, by the index that begins with it.
 EXPIRING = """
 CREATE VIEW report.expiring AS
 SELECT f.source, f.file_id, f.name, f.size_bytes, f.file_type, f.duration_seconds, f.status, f.created_at,
        f.expires_at, f.url,
        round(extract(epoch FROM f.expires_at - syncer.instant()) / 86400, 3) AS days_left,
-       (SELECT t.name FROM syncer.tiers t
-        WHERE t.source = f.source
-          AND f.expires_at - syncer.instant()
-              <= coalesce(t.span, t.share * (f.expires_at - coalesce(f.created_at, f.first_seen_at)))
-        ORDER BY coalesce(t.span, t.share * (f.expires_at - coalesce(f.created_at, f.first_seen_at))), t.position
-        LIMIT 1) AS tier,
+       CASE WHEN n.share IS NULL OR t.spans[n.span] <= t.shares[n.share] * l.lifetime THEN t.span_names[n.span]
+            ELSE t.share_names[n.share] END AS tier,
        syncer.beijing_day(f.expires_at) AS expiry_day, f.first_seen_at, f.changed_at, f.created_raw, f.expires_raw,
        f.extra
-FROM syncer.source s JOIN syncer.file f ON f.source = s.source
+FROM syncer.source s
+JOIN syncer.file f ON f.source = s.source
+LEFT JOIN syncer.tiers t ON t.source = s.source
+CROSS JOIN LATERAL (
+  SELECT f.expires_at - syncer.instant() AS remaining,
+         f.expires_at - coalesce(f.created_at, f.first_seen_at) AS lifetime
+) l
+CROSS JOIN LATERAL (
+  SELECT 1 + width_bucket(l.remaining - interval '1 microsecond', t.spans) AS span,
+         1 + width_bucket(extract(epoch FROM l.remaining - interval '1 microsecond')::float8
+                          / nullif(extract(epoch FROM l.lifetime)::float8, 0), t.shares) AS share
+) n
 WHERE f.gone_at IS NULL AND f.expires_at > syncer.instant()
 """
 
@@ -91,10 +104,13 @@ GROUP BY f.source, coalesce(f.file_type, '')
 """
 
 # Names are made as STREAM_START_END, each time written 2016-11-30-10-32-51; the stream's own id may hold underscores.
+# LIKE, for a regular expression takes ten times as long, and there may be a million names.
 NAME_PREFIX = r"""
 CREATE FUNCTION report.name_prefix(name text) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
-RETURN substring(name, coalesce(nullif(current_setting('syncer.prefix_pattern', true), ''),
-                                '^(.*?)_\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d'))
+RETURN CASE
+  WHEN coalesce(current_setting('syncer.prefix_pattern', true), '') <> ''
+    THEN substring(name, current_setting('syncer.prefix_pattern', true))
+  WHEN right(name, 40) LIKE '\_____-__-__-__-__-__\_____-__-__-__-__-__' THEN left(name, -40) END
 """
 
 BY_PREFIX = """
@@ -108,20 +124,17 @@ GROUP BY f.source, coalesce(report.name_prefix(f.name), '')
 
 BY_AGE = """
 CREATE VIEW report.storage_by_age AS
-SELECT f.source, a.age, a.from_days, a.to_days, count(*) AS files, coalesce(sum(f.size_bytes), 0)::bigint AS bytes
-FROM syncer.file f
-JOIN (VALUES ('under 7 days', 0, 7), ('7 to 30 days', 7, 30), ('30 to 90 days', 30, 90), ('90 to 180 days', 90, 180),
-             ('180 days to a year', 180, 365), ('over a year', 365, NULL), ('unknown', NULL, NULL))
-     AS a (age, from_days, to_days)
-  ON CASE WHEN f.created_at IS NULL THEN 'unknown'
-          WHEN f.created_at > syncer.instant() - interval '7 days' THEN 'under 7 days'
-          WHEN f.created_at > syncer.instant() - interval '30 days' THEN '7 to 30 days'
-          WHEN f.created_at > syncer.instant() - interval '90 days' THEN '30 to 90 days'
-          WHEN f.created_at > syncer.instant() - interval '180 days' THEN '90 to 180 days'
-          WHEN f.created_at > syncer.instant() - interval '365 days' THEN '180 days to a year'
-          ELSE 'over a year' END = a.age
-WHERE f.gone_at IS NULL
-GROUP BY f.source, a.age, a.from_days, a.to_days
+SELECT f.source, coalesce((ARRAY['under 7 days', '7 to 30 days', '30 to 90 days', '90 to 180 days',
+                                 '180 days to a year', 'over a year'])[1 + f.bucket], 'unknown') AS age,
+       (ARRAY[0, 7, 30, 90, 180, 365])[1 + f.bucket] AS from_days, (ARRAY[7, 30, 90, 180, 365])[1 + f.bucket] AS to_days,
+       f.files, f.bytes
+FROM (
+  SELECT f.source, width_bucket(syncer.instant() - f.created_at, ARRAY[interval '7 days', interval '30 days',
+           interval '90 days', interval '180 days', interval '365 days']) AS bucket,
+         count(*) AS files, coalesce(sum(f.size_bytes), 0)::bigint AS bytes
+  FROM syncer.file f WHERE f.gone_at IS NULL
+  GROUP BY 1, 2
+) f
 """
 
 # Counts are scalar subqueries, so that a query which does not name them does not pay for them.
@@ -182,7 +195,7 @@ LEFT JOIN LATERAL (
 
 COMMENTS = {
     "FUNCTION syncer.beijing_day(timestamptz)": "The day of an instant by Beijing time (UTC+8).",
-    "VIEW syncer.tiers": "The expiry tiers of every source: its settings', or 30d, 7d and 1d.",
+    "VIEW syncer.tiers": "The expiry tiers of every source as sorted arrays: its settings', or 30d, 7d and 1d.",
     "VIEW report.expiring": "One row per live backup with an expiry: what will be lost, and when. Filter on "
     "expires_at, an index serves it.",
     "COLUMN report.expiring.source": "The source that lists it.",
@@ -245,7 +258,7 @@ COMMENTS = {
     "COLUMN report.storage_by_type.bytes": "Their bytes, as far as sizes are known.",
     "COLUMN report.storage_by_type.duration_seconds": "Their length together, as far as it is known.",
     "FUNCTION report.name_prefix(text)": "The stream of a name: what stands before _START_END, null when the name is "
-    "not made so. Another pattern (its first group counts): ALTER DATABASE ... SET syncer.prefix_pattern = '^([^-]+)-'.",
+    "not made so. Another pattern: ALTER DATABASE ... SET syncer.prefix_pattern = '^([^-]+)-'.",
     "VIEW report.storage_by_prefix": "What is listed now (live and overdue), by stream: see report.name_prefix.",
     "COLUMN report.storage_by_prefix.source": "The source.",
     "COLUMN report.storage_by_prefix.prefix": "The stream; empty for names without one.",

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import psycopg
 import pytest
 
-from syncer.simulator.faults import Faults, coded, lost_reply, on
 from syncer.simulator.scenarios import SCENARIOS, Scenario
 
 from .conftest import MakeRig, Rig, played
