@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 JOBS ?= 2
 
-.PHONY: demo install test lint types contracts unit test-postgres15 lock format clean
+.PHONY: demo install test lint types contracts unit test-postgres15 lock docs format clean
 
 demo: install
 	@$(BIN)/syncer demo
@@ -50,6 +50,10 @@ test-postgres15: $(VENV)/.installed-dev
 	@if test -x $(POSTGRES15)/postgres; then \
 	  set -x; SYNCER_PG_BIN=$(POSTGRES15) $(BIN)/python -m pytest -n $(JOBS) -m 'not slow' tests/integration tests/migrations; \
 	else echo "PostgreSQL 15 not found in $(POSTGRES15): its run is left out (apt-get install postgresql-15)"; fi
+
+# The parts of the documents that are written from the code; tests compare them.
+docs: $(VENV)/.installed-dev
+	$(BIN)/python scripts/write_settings_table.py
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from syncer.model import PullKind
 from syncer.pull.lookup import Lookup
@@ -26,6 +27,9 @@ from syncer.store.pulls import Scope
 from syncer.store.retention import Keep, prune
 from syncer.store.tiers import remember_tiers
 
+if TYPE_CHECKING:
+    from syncer.postgres.server import EmbeddedPostgres
+
 
 @dataclass
 class App:
@@ -33,6 +37,7 @@ class App:
 
     settings: Settings
     stop: StopRequest = field(default_factory=StopRequest)
+    _embedded: EmbeddedPostgres | None = field(default=None, init=False, repr=False)
 
     @contextmanager
     def database(self) -> Iterator[str]:
@@ -58,7 +63,18 @@ class App:
         from syncer.postgres.server import EmbeddedPostgres
 
         with EmbeddedPostgres(self.settings.data_dir / "postgres") as server:
-            yield server.url
+            self._embedded = server
+            try:
+                yield server.url
+            finally:
+                self._embedded = None
+
+    def revive_server(self) -> bool:
+        """Start the embedded server of `server()` anew if it died; return whether that was needed.
+
+        For one thread at a time. Does nothing for a database of one's own. Raises DatabaseUnavailable.
+        """
+        return self._embedded is not None and self._embedded.ensure_running()
 
     def sync(
         self,
@@ -98,8 +114,11 @@ class App:
             yield Lookup(connection, api, scope(source), account=source.account, holder=holder(), stop=self.stop)
 
     @contextmanager
-    def source(self, settings: SourceSettings, connection: Connection, waiting: Waiting) -> Iterator[VodSource]:
-        """Yield the API of one source, its calls counted against the account's quota in the database."""
+    def source(self, settings: SourceSettings, connection: Connection | None, waiting: Waiting) -> Iterator[VodSource]:
+        """Yield the API of one source, its calls counted against the account's quota in the database.
+
+        Without a `connection` they are not counted: for the doctor, whose two calls must do without a database.
+        """
         credentials = settings.require_credentials()
         with VodSource(
             url=settings.api_url,
@@ -120,9 +139,9 @@ class App:
             yield api
 
 
-def _limiter(settings: SourceSettings, connection: Connection, waiting: Waiting) -> Limiter:
+def _limiter(settings: SourceSettings, connection: Connection | None, waiting: Waiting) -> Limiter:
     account, per_minute = settings.account, settings.calls_per_minute
-    if per_minute == 0:
+    if per_minute == 0 or connection is None:
         return Unlimited()
     return QuotaLimiter(
         try_acquire=lambda interactive: quota.try_acquire(

@@ -102,18 +102,43 @@ class Cron:
     timezone: str
 
     def next_after(self, instant: datetime) -> datetime:
-        """Return the first due time strictly after the aware `instant`, in the schedule's time zone."""
+        """Return the first due time strictly after the aware `instant`, in the schedule's time zone.
+
+        CronTrigger is asked about the clock on the wall alone, where no hour is skipped or repeated: near a change
+        of the clocks it compares walls with elapsed time. Which instants a wall time stands for is decided here.
+        """
         if instant.tzinfo is None:
             raise ValueError("next_after needs an aware instant")
-        triggers, hours_are_fixed = _triggers(self.expression, self.timezone)
+        zone, (triggers, hours_are_fixed) = find_zone(self.timezone), _triggers(self.expression)
+        instant = instant.astimezone(UTC)
+        wall = instant.astimezone(zone).replace(tzinfo=UTC, fold=0) - _shift(instant, zone)
+        best, last_wall = None, wall
         while True:
-            # CronTrigger answers the first match at or after an instant, rounded up to the second.
-            asked = instant.astimezone(UTC) + timedelta(microseconds=1)
-            due: datetime = min(trigger.get_next_fire_time(None, asked) for trigger in triggers)
-            if not (hours_are_fixed and due.fold):
-                # By way of UTC, for a time that the clocks skip comes as it never was: 02:30 that is 03:30.
-                return due.astimezone(UTC).astimezone(due.tzinfo)
-            instant = due
+            # CronTrigger answers the first match at or after a time, rounded up to the second.
+            after = wall + timedelta(microseconds=1)
+            wall = min(trigger.get_next_fire_time(None, after) for trigger in triggers)
+            if best is not None and wall > last_wall:
+                return best.astimezone(zone)
+            for due in _instants(wall, zone, both_passes=not hours_are_fixed):
+                if due > instant and (best is None or due < best):
+                    # Around a change of the clocks a later time on the wall may be an earlier instant.
+                    best, last_wall = due, wall + _shift(due, zone)
+            if best is not None and wall == last_wall:
+                return best.astimezone(zone)
+
+
+def _instants(wall: datetime, zone: tzinfo, *, both_passes: bool) -> list[datetime]:
+    """Return the instants at which clocks of the zone show `wall`; of a skipped time, as much later as they skip."""
+    first = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
+    second = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
+    return [first, second] if both_passes and second > first else [first]
+
+
+def _shift(instant: datetime, zone: tzinfo) -> timedelta:
+    """Return how far the clocks are moved about `instant`, zero on most days; whole days have been skipped."""
+    nearby = (instant + timedelta(hours=hours) for hours in (-26, 0, 26))
+    offsets = [moment.astimezone(zone).utcoffset() or timedelta() for moment in nearby]
+    return max(offsets) - min(offsets)
 
 
 def parse_cron(expression: str, timezone: str) -> Cron:
@@ -157,8 +182,11 @@ def _split(expression: str) -> list[str]:
 
 
 @lru_cache(maxsize=256)
-def _triggers(expression: str, timezone: str) -> tuple[tuple[Any, ...], bool]:
-    """Translate to CronTriggers, any of which makes the schedule due, and whether the hours are fixed."""
+def _triggers(expression: str) -> tuple[tuple[Any, ...], bool]:
+    """Translate to CronTriggers, any of which makes the schedule due, and whether the hours are fixed.
+
+    The triggers' UTC stands for the clock on the wall.
+    """
     from apscheduler.triggers.cron import CronTrigger
 
     fields = _split(expression)
@@ -169,7 +197,6 @@ def _triggers(expression: str, timezone: str) -> tuple[tuple[Any, ...], bool]:
     pairs = [(_list(days), "*"), ("*", names)] if either else [(_list(days), names)]
     if either and not _exists(days, months):
         del pairs[0]  # CronTrigger would look for it until the year 9999
-    zone = find_zone(timezone)
     return tuple(
         CronTrigger(
             second=0,
@@ -178,7 +205,7 @@ def _triggers(expression: str, timezone: str) -> tuple[tuple[Any, ...], bool]:
             day=day,
             month=_list(months),
             day_of_week=weekday,
-            timezone=zone,
+            timezone=UTC,
         )
         for day, weekday in pairs
     ), not fields[1].startswith("*")

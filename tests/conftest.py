@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
@@ -23,6 +24,10 @@ from sqlalchemy import make_url
 from syncer.postgres.binaries import find_binaries, read_environment
 from syncer.postgres.process import is_running, postmaster_pid
 from syncer.postgres.server import EmbeddedPostgres
+
+# No database of examples: a checkout may be read-only. No deadline: these machines are shared.
+hypothesis.settings.register_profile("repository", database=None, deadline=None)
+hypothesis.settings.load_profile("repository")
 
 SETTINGS = {
     "fsync": "off",
@@ -77,12 +82,12 @@ def database(migrated_database: str) -> Iterator[str]:
 @pytest.fixture
 def server_home() -> Iterator[Path]:
     """A new directory for a server of the test's own, within reach of the user that root starts it as."""
-    parent = Path(tempfile.mkdtemp(prefix="syncer-test-"))
+    parent = Path(tempfile.mkdtemp(prefix="syncer-test-", dir=_place()))
     parent.chmod(0o755)
     yield parent / "postgres"
     for data in parent.glob("**/data-*"):
         while (pid := postmaster_pid(data)) is not None:
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, signal.SIGQUIT)  # which gives its shared memory back
             time.sleep(0.05)
     shutil.rmtree(parent)
 
@@ -93,17 +98,18 @@ def worker_name() -> str:
     return os.environ.get("PYTEST_XDIST_WORKER", "main")
 
 
-def _server_directory() -> Path:
-    """One per user, checkout and major version, kept from run to run: a killed run is found and mended by the next.
-
-    In memory if there is room, and always where the user that root starts the server as can get.
-    """
+def _place() -> Path:
+    """Return a directory for servers: in memory if there is room, and open to the user that root starts them as."""
     memory = Path("/dev/shm")
     roomy = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2**30
+    return memory if roomy else Path(tempfile.gettempdir())
+
+
+def _server_directory() -> Path:
+    """One per user, checkout and major version, kept from run to run: a killed run is found and mended by the next."""
     checkout = hashlib.sha256(os.fsencode(Path(__file__).resolve().parent)).hexdigest()[:8]
     major = find_binaries(read_environment(os.environ)).major
-    name = f"syncer-tests-{os.geteuid()}-{checkout}-{major}"
-    return (memory if roomy else Path(tempfile.gettempdir())) / name
+    return _place() / f"syncer-tests-{os.geteuid()}-{checkout}-{major}"
 
 
 def _new_database(server_url: str, worker: str) -> Iterator[str]:

@@ -101,8 +101,22 @@ def upgrade() -> None:
         schema="syncer",
         comment="Every file ever seen, as last listed.",
     )
-    op.create_index("file_created_idx", "file", ["source", "created_at"], unique=False, schema="syncer")
-    op.create_index("file_expires_idx", "file", ["source", "expires_at"], unique=False, schema="syncer")
+    op.create_index(
+        "file_created_idx",
+        "file",
+        ["source", "created_at"],
+        unique=False,
+        schema="syncer",
+        postgresql_where=sa.text("created_at is not null"),
+    )
+    op.create_index(
+        "file_expires_idx",
+        "file",
+        ["source", "expires_at"],
+        unique=False,
+        schema="syncer",
+        postgresql_where=sa.text("expires_at is not null"),
+    )
     op.create_table(
         "quota",
         sa.Column("account", sa.Text(), nullable=False, comment="Key of the account; never the secret id itself."),
@@ -488,8 +502,12 @@ def downgrade() -> None:
     op.drop_table("source", schema="syncer")
     op.drop_table("rejected", schema="syncer")
     op.drop_table("quota", schema="syncer")
-    op.drop_index("file_expires_idx", table_name="file", schema="syncer")
-    op.drop_index("file_created_idx", table_name="file", schema="syncer")
+    op.drop_index(
+        "file_expires_idx", table_name="file", schema="syncer", postgresql_where=sa.text("expires_at is not null")
+    )
+    op.drop_index(
+        "file_created_idx", table_name="file", schema="syncer", postgresql_where=sa.text("created_at is not null")
+    )
     op.drop_table("file", schema="syncer")
     op.drop_table("context_death", schema="syncer")
     op.drop_index("change_file_idx", table_name="change", schema="syncer")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from syncer.cli import migrate, sync
+from syncer.cli import daemon, demo, doctor, files, lookup, migrate, simulate, status, sync
 from syncer.cli.common import print_error
 from syncer.errors import SyncerError
 
@@ -20,7 +20,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (sync.sync, migrate.migrate):
+for command in (
+    sync.sync,
+    status.status,
+    files.files,
+    lookup.lookup,
+    doctor.doctor,
+    daemon.daemon,
+    migrate.migrate,
+    simulate.simulate,
+    demo.demo,
+):
     app.command()(command)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from syncer.errors import DatabaseUnavailable
 from syncer.postgres.account import Account
 from syncer.postgres.binaries import Binaries
-from syncer.postgres.log import explain_failure
+from syncer.postgres.log import explain_failure, last_lines
 from syncer.postgres.sockets import SUPERUSER
 
 _BUILTIN_LOCALE_SINCE = 17
@@ -83,9 +83,8 @@ def _initdb(directory: Path, binaries: Binaries, account: Account, env: Mapping[
             return
         if "invalid locale" not in answer.stderr:
             break
-    said = "\n".join(answer.stderr.strip().splitlines()[-5:])
     what = f"could not be made by initdb (status {answer.returncode})"
-    raise DatabaseUnavailable(explain_failure(what, said, directory.parent))
+    raise DatabaseUnavailable(explain_failure(what, last_lines(answer.stderr), directory.parent))
 
 
 def _sync(directory: Path) -> None:

@@ -26,13 +26,17 @@ def tail(log: Path, beginning: int = 0) -> str:
         return ""
     with log.open("rb") as file:
         file.seek(max(beginning, size(log) - 4096))
-        text = file.read().decode(errors="replace")
+        return last_lines(file.read().decode(errors="replace"))
+
+
+def last_lines(text: str) -> str:
+    """Return as much of the end as fits into an error's message."""
     return "\n".join(text.strip().splitlines()[-_QUOTED_LINES:])
 
 
 def room_left(directory: Path) -> str:
     """Say how much room the directory's file system has left: a full one leaves no other trace."""
-    return f"{shutil.disk_usage(directory).free / 2**20:.0f} MiB free"
+    return f"{shutil.disk_usage(directory).free / 2**20:.0f} MiB free now"
 
 
 def explain_failure(what: str, said: str, directory: Path) -> str:

@@ -143,9 +143,9 @@ def on_page(state: PullState, page: Page, *, seen_before: bool) -> PullState | G
 def on_tail_page(state: PullState, page: Page, *, met: bool) -> PullState:
     """Return the state after a tail page was committed.
 
-    `met` says that an id of the page is in this generation's ledger. Proven when the tail was read from its very
-    beginning, in order, to a page that holds both a listed id and a createTime strictly newer than the oldest one
-    listed: equal times have no order.
+    `met` says that an id of the page is in this generation's ledger, whose pages went from newer to older. Proven when
+    the tail was read from its very beginning, in order, to a page that holds both a listed id and a createTime strictly
+    newer than the oldest one listed: equal times have no order.
     """
     if page.context is None:
         return _proven(state, "the reply to the last page was lost, and a listing from the other end was read whole")

@@ -13,8 +13,9 @@ from syncer.simulator.faults import (
     on,
     reset_before,
 )
+from syncer.simulator.population import File
 from syncer.simulator.simulator import PATH, SECRET_ID, SECRET_KEY, Call, Simulator, wall_clock
-from syncer.simulator.world import File, World
+from syncer.simulator.world import World
 
 __all__ = [
     "PATH",

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from syncer.simulator.behaviour import Behaviour, End
+from syncer.simulator.behaviour import Behaviour, End, Ties
 from syncer.simulator.contexts import LOST, Contexts, Place, prefix_hash, read, write
 from syncer.simulator.cutter import Cutter
 from syncer.simulator.entries import Entries
@@ -79,7 +79,7 @@ def _integer(params: Mapping[str, str], name: str, default: int, least: int, mos
     text = params.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most)) and least <= int(text) <= most):
         raise Refusal(INVALID, f"无效参数 {name}")
     return int(text)
 
@@ -92,6 +92,7 @@ class Api:
         self._world = world
         self._behaviour = behaviour
         self._cutter = Cutter(world, behaviour, seed=seed)
+        self._ahead: tuple[Place, str, int, int] | None = None
         self._entries = Entries(world, digit_strings=behaviour.digit_strings)
 
     def serve(self, params: Mapping[str, str], *, call: int, now: float, twist: Twist) -> Answer:
@@ -110,7 +111,16 @@ class Api:
             return self._page(cut.slots, query.context, twist)
         last = cut.slots[-1] if cut.slots else place.slot
         after = replace(place, page=place.page + 1, slot=last, offset=cut.end, page_size=query.page_size)
+        self._ahead = (after, query.prefix, order, size) if cut.more else None
         return self._page([*cut.again, *cut.slots], self._following(after, more=cut.more, now=now), twist)
+
+    def look_ahead(self) -> None:
+        """Write the page that probably comes next, so that the client's own work hides what writing it costs."""
+        if self._ahead is not None and self._behaviour.ties is Ties.STABLE:
+            place, prefix, order, size = self._ahead
+            self._ahead = None
+            cut = self._cutter.cut(place, prefix, order=order, size=size, call=0)
+            self._entries.write_ahead([*cut.again, *cut.slots])
 
     def _lookup(self, file_ids: Sequence[str]) -> Answer:
         found = [slot for slot in map(self._world.slot_of, dict.fromkeys(file_ids)) if slot is not None]

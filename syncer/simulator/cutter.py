@@ -48,6 +48,9 @@ class Cutter:
         rules = self._behaviour
         if place.slot < 0 or rules.paging is Paging.POSITIONAL or rules.ties is not Ties.STABLE:
             return min(place.offset, len(view))
+        last = place.offset - 1 if order == 0 else len(view) - place.offset
+        if 0 <= last < len(view) and view[last] == place.slot:
+            return place.offset  # nothing has changed before it, which spares the search
         if order == 0:
             return self._world.position(view, place.slot, after=True)
         return len(view) - self._world.position(view, place.slot, after=False)

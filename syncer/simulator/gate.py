@@ -14,6 +14,7 @@ ACTION = "VodBackupGet"
 _NEEDED = ("Action", "Region", "Timestamp", "Nonce", "SecretId", "Signature")
 _REMEMBER = 7200.0  # seconds for which a nonce may not come again
 _MOST_NONCES = 300_000
+_DIGITS = 20
 
 
 class Refusal(Exception):
@@ -70,7 +71,7 @@ class Gate:
             raise Refusal(6100, "版本暂不支持, 接口不存在")
         for name in ("Timestamp", "Nonce"):
             value = params[name]
-            if not (value.isascii() and value.isdigit() and int(value) > 0):
+            if not (value.isascii() and value.isdigit() and len(value) <= _DIGITS and int(value) > 0):
                 raise Refusal(4000, f"参数 {name} 取值错误")
 
     def _time(self, params: Mapping[str, str], now: float) -> None:

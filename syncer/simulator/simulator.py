@@ -13,13 +13,14 @@ from typing import Any, Self
 from syncer.simulator.api import Answer, Api, Twist
 from syncer.simulator.behaviour import Behaviour
 from syncer.simulator.control import ROOT, steer
+from syncer.simulator.deliveries import Deliveries
 from syncer.simulator.faults import SERVED, Fault, Faults, Kind
 from syncer.simulator.gate import Gate, Refusal
 from syncer.simulator.http import Request, head, html
 from syncer.simulator.server import Server
 from syncer.simulator.signature import signature, string_to_sign
 from syncer.simulator.wire import Outgoing, send
-from syncer.simulator.world import File, World
+from syncer.simulator.world import World
 
 SECRET_ID = "simulated-secret-id"  # noqa: S105 - invented, opens nothing but the simulator
 SECRET_KEY = "simulated-secret-key"  # noqa: S105 - the same
@@ -90,8 +91,7 @@ class Simulator:
         self._count = 0
         self._poked = 1 << 60
         self._signed_host = signed_host
-        self._delivered = bytearray(self.world.size)
-        self._delivered_laid: dict[int, File] = {}
+        self._deliveries = Deliveries(self.world)
         self._server = Server(self._handle, host=host, port=port)
 
     def __enter__(self) -> Self:
@@ -171,24 +171,7 @@ class Simulator:
         notice what is gone: if not, what is gone keeps the state of what is listed.
         """
         with self.lock:
-            listed = set(self.world.view())
-            known = {slot for slot, seen in enumerate(self._delivered) if seen} | self._delivered_laid.keys()
-            rows = {}
-            for slot in sorted(known):
-                file = self._delivered_laid.get(slot) or self.world.original(slot)
-                fields = self.world.decoded(file)
-                if fields["fileId"] is not None:
-                    rows[fields["fileId"]] = (
-                        fields,
-                        self._state(file, fields, gone=swept and slot not in listed),
-                    )
-            return rows
-
-    def _state(self, file: File, fields: Mapping[str, Any], *, gone: bool) -> str:
-        past = file.expires is not None and fields["expireTime"] is not None and file.expires <= self.clock()
-        if gone:
-            return "expired" if past else "vanished"
-        return "overdue" if past else "live"
+            return self._deliveries.table(swept=swept, now=self.clock())
 
     def _handle(self, request: Request, connection: socket.socket, number: int) -> bool:
         keep = request.keep_alive and (self.behaviour.keep_alive is None or number < self.behaviour.keep_alive)
@@ -208,7 +191,10 @@ class Simulator:
         def wait(seconds: float) -> bool:
             return stopping.wait(seconds)
 
-        return send(Outgoing(connection, answer.body, keep, wait, lambda: self._deliver(answer)), fault)
+        reusable = send(Outgoing(connection, answer.body, keep, wait, lambda: self._deliver(answer)), fault)
+        with self.lock:
+            self._api.look_ahead()
+        return reusable
 
     def _answer(self, request: Request) -> tuple[Answer, Fault | None]:
         with self.lock:
@@ -244,10 +230,7 @@ class Simulator:
 
     def _deliver(self, answer: Answer) -> None:
         with self.lock:
-            for slot in answer.slots:
-                if slot < self.world.size:
-                    self._delivered[slot] = 1
-            self._delivered_laid |= self.world.laid_over(answer.slots)
+            self._deliveries.note(answer.slots)
 
 
 __all__ = ["PATH", "SECRET_ID", "SECRET_KEY", "Call", "Simulator", "wall_clock"]

@@ -6,42 +6,11 @@ import heapq
 import threading
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any
 
-from syncer.simulator.times import DAY, ZERO, beijing
-
-_MASK = (1 << 64) - 1
-_FIRST_ID = 9_031_868_222_808_082_655
-_ID_STEP = 37
-_LIFETIMES = (30,) * 92 + (60,) * 5 + (180,) * 3
-_SHORTEST = min(_LIFETIMES) * DAY
-_OLDEST = 30 * DAY - DAY // 4
-_NEWEST = 60
-_TYPES = ("mp4", "mp4", "mp4", "flv", "mp4", "hls", "mp4", "flv")
-_CLIPS = ("0", "1", "xy")
-_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"
-_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
-
-
-class File(NamedTuple):
-    """One backup. Times are UNIX seconds; `created` orders the listing.
-
-    `raw` is the JSON text that the API sends in place of the usual entry, `fields` what a perfect client makes of it
-    (None: what follows from the other fields).
-    """
-
-    file_id: str
-    name: str
-    size: int | None
-    type: str | None
-    duration: int | None
-    status: int | None
-    created: int
-    expires: int | None
-    url: str
-    raw: str = ""
-    fields: Mapping[str, Any] | None = None
+from syncer.simulator.population import SHORTEST, File, Population
+from syncer.simulator.times import ZERO, beijing
 
 
 class World:
@@ -68,9 +37,7 @@ class World:
         self.lock = threading.RLock()
         self.version = 0
         self.linger: float | None = 0.0
-        self._same_second = same_second
-        self._salt = (seed * 0x9E3779B97F4A7C15 + 0x632BE59BD9B4E019) & _MASK
-        self._step = (_OLDEST - _NEWEST) / max(files, 1)
+        self._population = Population(files, seed=seed, same_second=same_second)
         self._live = array("I", range(files))
         self._slots = files
         self._overlay: dict[int, File] = {}
@@ -80,20 +47,13 @@ class World:
         self._due: list[tuple[int, int]] = []
         self._prefixes: dict[str, array[int]] = {}
         self._clock: Callable[[], float] | None = None
-        self._start: int | None = None
         if now is not None:
             self.begin(lambda: now)
-
-    @property
-    def begun(self) -> bool:
-        """Whether the population is anchored in time."""
-        return self._start is not None
 
     def begin(self, clock: Callable[[], float]) -> None:
         """Take `clock` as the world's; the first time, its present instant anchors the population."""
         self._clock = clock
-        if self._start is None:
-            self._start = int(clock()) - _OLDEST
+        self._population.anchor(clock())
 
     def now(self) -> int:
         """Return the world's own time in whole UNIX seconds."""
@@ -106,15 +66,15 @@ class World:
     def created(self, slot: int) -> int:
         """Return the creation time of the file in `slot`, whether it still exists or not."""
         laid = self._overlay.get(slot)
-        return self._base_created(slot) if laid is None else laid.created
+        return self._population.created(slot) if laid is None else laid.created
 
     def file(self, slot: int) -> File:
         """Return the file in `slot` as it is, or was last."""
-        return self._overlay.get(slot) or self._base(slot)
+        return self._overlay.get(slot) or self._population.file(slot)
 
     def original(self, slot: int) -> File:
         """Return the file in `slot` as the seed made it, or as it was added and last changed."""
-        return self._base(slot) if slot < self.size else self._overlay[slot]
+        return self._population.file(slot) if slot < self.size else self._overlay[slot]
 
     def slot_of(self, file_id: str) -> int | None:
         """Return the slot of a file that is listed now, or None."""
@@ -174,10 +134,10 @@ class World:
         """Return the file that add() would add."""
         with self.lock:
             created = int(changes.get("created", self.now()))
-            values = {"created": created, "expires": created + _SHORTEST, **changes}
+            values = {"created": created, "expires": created + SHORTEST, **changes}
             if "file_id" in values and "url" not in values:
                 values["url"] = f"http://1000.vod2.myqcloud.com/vodgzp/{values['file_id']}/0.mp4"
-            return self._base(self._slots)._replace(**values)
+            return self._population.file(self._slots)._replace(**values)
 
     def add(self, **changes: Any) -> File:
         """Add a file: one like the others, created now, to live 30 days; `changes` are fields of File."""
@@ -225,47 +185,13 @@ class World:
 
     # How it is kept.
 
-    def _mix(self, slot: int) -> int:
-        mixed = ((slot + 1) * 0x9E3779B97F4A7C15 ^ self._salt) & _MASK
-        mixed = ((mixed ^ (mixed >> 29)) * 0xBF58476D1CE4E5B9) & _MASK
-        return mixed ^ (mixed >> 32)
-
-    def _base_created(self, slot: int) -> int:
-        if self._start is None:
-            raise RuntimeError("this world has no time yet: give World(now=...) or hand it to a Simulator first")
-        first = slot - slot % self._same_second
-        return self._start + int((first + (self._mix(first) >> 48) / 65536) * self._step)
-
-    def _base(self, slot: int) -> File:
-        mixed = self._mix(slot)
-        created = self._base_created(slot)
-        file_id = str(_FIRST_ID + slot * _ID_STEP + mixed % _ID_STEP)
-        length = 5 + (mixed >> 6) % 296
-        span = f"{beijing(created - 2 - length)}_{beijing(created - 2)}".replace(" ", "-").replace(":", "-")
-        token = _PAIRS[mixed >> 8 & 4095] + _PAIRS[mixed >> 20 & 4095] + _PAIRS[mixed >> 32 & 4095]
-        token += _PAIRS[mixed >> 44 & 4095] + _PAIRS[slot & 4095] + _ALPHABET[slot >> 12 & 63]
-        return File(
-            file_id,
-            f"600{mixed & 7}_{token}_{span}",
-            length * (90_000 + (mixed >> 10) % 60_000),
-            _TYPES[mixed >> 3 & 7],
-            None if mixed >> 56 < 20 else length,  # noqa: PLR2004 - one duration in thirteen is unknown
-            2,
-            created,
-            created + _LIFETIMES[(mixed >> 24) % 100] * DAY,
-            f"http://1000.vod2.myqcloud.com/vodgzp/{file_id}/{_CLIPS[mixed % 3]}.mp4",
-        )
-
     def _key(self, slot: int) -> tuple[int, int]:
         return self.created(slot), slot
 
     def _any_slot(self, file_id: str) -> int | None:
         if file_id in self._slot_of:
             return self._slot_of[file_id]
-        if not (file_id.isascii() and file_id.isdigit()):
-            return None
-        slot = (int(file_id) - _FIRST_ID) // _ID_STEP
-        return slot if 0 <= slot < self.size and self._base(slot).file_id == file_id else None
+        return self._population.slot(file_id)
 
     def _need(self, file_id: str) -> int:
         slot = self.slot_of(file_id)
@@ -302,7 +228,7 @@ class World:
         if self.linger is None or self._clock is None:
             return
         limit = self._clock() - self.linger
-        while self._examined < self.size and self._base_created(self._examined) + _SHORTEST <= limit:
+        while self._examined < self.size and self._population.created(self._examined) + SHORTEST <= limit:
             self._wait_for_expiry(self._examined)
             self._examined += 1
         leaving = set()

@@ -11,7 +11,7 @@ from sqlalchemy import exc
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
-from syncer.errors import DatabaseUnavailable, SchemaMismatch
+from syncer.errors import DatabaseUnavailable, Fenced, SchemaMismatch
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -62,21 +62,41 @@ def connect(url: str, *, pinned: bool = False) -> Iterator[sa.Connection]:
             engine.dispose()
 
 
+# For a statement over whole tables, which may never have been analysed: it must hash, whatever the planner believes of
+# their sizes. Nested loops over a million rows on both sides would take days.
+_BULK = (
+    "SET LOCAL enable_hashjoin = on; SET LOCAL enable_seqscan = on; SET LOCAL enable_nestloop = off; "
+    "SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL work_mem = '64MB'"
+)
+
+
 @contextmanager
-def planned_freely(connection: sa.Connection) -> Iterator[None]:
-    """Run the block as one transaction in which the planner is free again: for statements over whole tables."""
+def bulk_transaction(connection: sa.Connection, *, idle_seconds: float) -> Iterator[None]:
+    """Run the block as one transaction whose statements are planned for whole tables.
+
+    The server ends it when this process stalls for `idle_seconds` in the middle of it, for its locks keep others out.
+    """
     connection.exec_driver_sql("BEGIN")
     try:
-        connection.exec_driver_sql(
-            "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; SET LOCAL enable_seqscan = on; "
-            "SET LOCAL plan_cache_mode = auto"
-        )
+        milliseconds = max(1, round(idle_seconds * 1000))
+        connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {milliseconds}; {_BULK}")
         yield
     except BaseException:
         if not connection.closed and not connection.invalidated:
             connection.exec_driver_sql("ROLLBACK")
         raise
     connection.exec_driver_sql("COMMIT")
+
+
+@contextmanager
+def snapshot(connection: sa.Connection) -> Iterator[None]:
+    """Run the block as one read-only transaction in which every statement sees the database as of one instant."""
+    connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    try:
+        yield
+    finally:
+        if not connection.closed and not connection.invalidated:
+            connection.exec_driver_sql("ROLLBACK")
 
 
 def rows(connection: sa.Connection, sql: str, **parameters: Any) -> sa.CursorResult[Any]:
@@ -105,6 +125,8 @@ def explain(error: exc.DBAPIError, url: str) -> Exception:
     where = parsed.render_as_string(hide_password=True)
     if sqlstate in {"42P01", "42703", "3F000", "42883"}:
         return SchemaMismatch(f"The database's schema is not what this version expects ({detail}). Run: syncer migrate")
+    if sqlstate == "25P03":
+        return Fenced("This process stalled, and others may have taken its source over; nothing more was written.")
     if sqlstate == "42501":
         return DatabaseUnavailable(
             f"The database user may not do this ({detail}). Grant it the rights that deploy/roles.sql lists."

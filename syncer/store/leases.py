@@ -11,16 +11,23 @@ from syncer.store.database import rows
 
 # A holder whose session is gone was killed: its source is free at once. A session of another database user shows no
 # start time; then the number alone must do. A wrong guess is harmless, for the epoch decides what is written.
-_CLAIM = """
+ABANDONED = """(l.held_until < clock_timestamp()
+       OR NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = l.backend_pid
+                      AND coalesce(a.backend_start = l.backend_start, true)))"""
+
+# A row that is locked is being written under: its source is held, and nobody waits for the lock.
+_CLAIM = f"""
+WITH free AS (
+  SELECT l.source FROM syncer.lease l
+  WHERE l.source = %(source)s AND (l.held_until IS NULL OR {ABANDONED})
+  FOR UPDATE SKIP LOCKED
+)
 UPDATE syncer.lease AS l
 SET epoch = l.epoch + 1, holder = %(holder)s,
     held_until = clock_timestamp() + make_interval(secs => %(seconds)s),
     backend_pid = pg_backend_pid(),
     backend_start = (SELECT a.backend_start FROM pg_stat_activity a WHERE a.pid = pg_backend_pid())
-WHERE l.source = %(source)s
-  AND (l.held_until IS NULL OR l.held_until < clock_timestamp()
-       OR NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = l.backend_pid
-                      AND coalesce(a.backend_start = l.backend_start, true)))
+FROM free WHERE l.source = free.source
 RETURNING l.epoch
 """
 

@@ -40,7 +40,8 @@ def _each(form: str, joiner: str = ", ") -> str:
 _MERGED = "CASE WHEN r.keep IS NOT NULL AND '{c}' = ANY (r.keep) THEN f.{c} ELSE r.{c} END AS {c}"
 
 # `fence` renews the lease: no row comes out of it, and so nothing is written, when the epoch is no longer ours.
-# `item` is the page joined to what is stored; an unreadable field (named in `keep`) is as it was.
+# `item` is the page joined to what is stored (LATERAL with LIMIT: a look-up by key for each entry, and no other plan);
+# an unreadable field (named in `keep`) is as it was.
 # `diff` is what must be written: new files, changed ones, and those that came back. Comparing first is what makes an
 # unchanged page free: ON CONFLICT alone would lock, and so dirty, every row.
 _FILES = f"""
@@ -50,7 +51,9 @@ item AS MATERIALIZED (
          {_each("f.{c} AS old_{c}")}
   FROM fence
   CROSS JOIN json_to_recordset(%(files)s::json) AS r (file_id text, keep text[], {_each("{c} {t}")})
-  LEFT JOIN syncer.file f ON f.source = %(source)s AND f.file_id = r.file_id
+  LEFT JOIN LATERAL (
+    SELECT * FROM syncer.file s WHERE s.source = %(source)s AND s.file_id = r.file_id LIMIT 1
+  ) f ON true
 ),
 diff AS MATERIALIZED (
   SELECT * FROM item
@@ -123,12 +126,17 @@ _COMMIT_CONFIRMED = f"{_FENCE} {_FILES} SELECT inserted, updated, known FROM cou
 # A person's lookup belongs to no pull and holds no lease: its fence is always open.
 _COMMIT_LOOKUP = f"WITH fence AS (SELECT 1), {_FILES} SELECT inserted, updated, known FROM counts"
 
-# Ids of a page that this generation's listing had already shown.
+# Ids of a page that this generation's listing had already shown, in pages that went from newer to older. Where the
+# server lists oldest first whatever is asked, the other end is the same end, and meeting it shows nothing.
 _MET = """
-SELECT EXISTS (
-  SELECT FROM syncer.page
-  WHERE source = %(source)s AND pull_id = %(pull)s AND generation = %(generation)s AND part = 'listing'
-    AND file_ids && %(ids)s::text[])
+SELECT coalesce(bool_or(file_ids && %(ids)s::text[]) AND bool_or(oldest < oldest_before)
+                AND bool_and(oldest <= oldest_before AND newest <= newest_before), false)
+FROM (SELECT file_ids, oldest, newest, lag(oldest) OVER listing AS oldest_before,
+             lag(newest) OVER listing AS newest_before
+      FROM syncer.page
+      WHERE source = %(source)s AND pull_id = %(pull)s AND generation = %(generation)s AND part = 'listing'
+        AND oldest IS NOT NULL
+      WINDOW listing AS (ORDER BY page)) AS dated
 """
 
 
@@ -249,7 +257,7 @@ def commit_confirmed(connection: sa.Connection, claim: Claim, page: Page) -> Non
 
 
 def listed_before(connection: sa.Connection, source: str, pull_id: int, generation: int, page: Page) -> bool:
-    """Return whether any file of `page` is in the ledger of this generation's listing."""
+    """Return whether any file of `page` is in the ledger of this generation's listing, seen to go newest first."""
     ids = [file.file_id for file in page.files]
     return bool(rows(connection, _MET, source=source, pull=pull_id, generation=generation, ids=ids).scalar())
 

@@ -106,6 +106,11 @@ SET phase = %(phase)s, generation = %(generation)s, page = %(page)s, farthest = 
 FROM fence WHERE p.source = %(source)s AND p.pull_id = %(pull)s
 """
 
+_RESUME = f"""{_FENCE}
+UPDATE syncer.pull p SET outcome = NULL, error = NULL FROM fence
+WHERE p.source = %(source)s AND p.pull_id = %(pull)s
+"""
+
 _FINISH = f"""{_FENCE}
 UPDATE syncer.pull p
 SET phase = 'done', context = NULL, context_at = NULL, finished_at = syncer.instant(), outcome = %(outcome)s,
@@ -163,12 +168,7 @@ def take_up_full(connection: sa.Connection, claim: Claim, scope: Scope, *, allow
     elif allow_sweep and not found.allow_sweep:
         _abandon(connection, claim, "full", "a new pull was asked for with --allow-sweep")
     else:
-        rows(
-            connection,
-            "UPDATE syncer.pull SET outcome = NULL, error = NULL WHERE source = %(source)s AND pull_id = %(pull)s",
-            source=scope.source,
-            pull=found.pull_id,
-        )
+        _fenced_write(connection, _RESUME, claim, pull=found.pull_id)
         return StoredPull(
             found.pull_id,
             found.phase,

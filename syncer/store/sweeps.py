@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import sqlalchemy as sa
 
 from syncer.model import Suspicion
-from syncer.store.database import planned_freely, rows
+from syncer.store.database import bulk_transaction, rows
 from syncer.store.leases import fenced
 from syncer.store.pages import Claim
 
@@ -93,17 +93,18 @@ def gather(
     """Find the suspects of a proven pull; keep them to be asked for, unless `allowed` says no.
 
     Returns what was found and whether the sweep may go on. One transaction: after a crash it is simply done again.
-    Raises Fenced.
+    A refusal leaves no trace here, so that a run which takes the pull up after a crash is refused too. Raises Fenced.
     """
-    with planned_freely(connection):
+    with bulk_transaction(connection, idle_seconds=claim.lease_seconds):
         row = rows(connection, _GATHER, source=claim.source, epoch=claim.epoch, pull=pull_id).one_or_none()
         if row is None:
             raise fenced(claim.source)
         found = Suspicion(row.suspects, row.missing, row.present)
         sweep = allowed(found)
-        if not sweep:
+        if sweep:
+            rows(connection, _GATHERED, source=claim.source, pull=pull_id, suspects=found.suspects)
+        else:
             rows(connection, _LET_GO, source=claim.source, pull=pull_id)
-        rows(connection, _GATHERED, source=claim.source, pull=pull_id, suspects=found.suspects)
     return found, sweep
 
 

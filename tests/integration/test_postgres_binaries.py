@@ -125,10 +125,10 @@ def test_a_user_that_cannot_run_the_server_is_refused_by_name(server_home: Path,
 @AS_ROOT
 def test_root_leaves_the_database_of_a_user_to_that_user(server_home: Path) -> None:
     server_home.mkdir()
-    os.chown(server_home, 12345, 12345)
+    os.chown(server_home, 1, 1)
     with EmbeddedPostgres(server_home, server_settings=QUICK):
-        assert server_uid(server_home) == 12345
-    assert {path.stat().st_uid for path in server_home.iterdir()} == {12345}
+        assert server_uid(server_home) == 1
+    assert {path.stat().st_uid for path in server_home.iterdir()} == {1}
 
 
 @AS_ROOT

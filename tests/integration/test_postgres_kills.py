@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -95,7 +96,8 @@ def postmaster(home: Path) -> int:
 
 
 def kill_and_wait(pid: int) -> None:
-    os.kill(pid, signal.SIGKILL)
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
     while is_running(pid):
         time.sleep(0.01)
 
@@ -187,26 +189,28 @@ def test_an_owner_killed_within_initdb_leaves_nothing_that_matters(
         time.sleep(0.002)
     first.end()
     if initdb_too:
-        for pid in running_with(b"initdb-"):
-            os.kill(pid, signal.SIGKILL)
+        for pid in running_in(server_home):
+            kill_and_wait(pid)
     assert not list(server_home.glob("data-*"))
     with EmbeddedPostgres(server_home, server_settings=QUICK) as server:
         write_row(server.url)
-    while running_with(os.fsencode(server_home)):
+    while running_in(server_home):
         time.sleep(0.01)
     with EmbeddedPostgres(server_home, server_settings=QUICK) as server:
         assert rows(server.url) == [(1,)]
         assert not list(server_home.glob("initdb-*"))
 
 
-def running_with(argument: bytes) -> list[int]:
+def running_in(home: Path) -> list[int]:
+    """Return PostgreSQL's processes that have a directory of this very `home` as an argument, and no others."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            command = (entry / "cmdline").read_bytes()
+            program, *arguments = (entry / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if argument in command and int(entry.name) != os.getpid() and b"postgres" in command:
+        ours = any(argument.startswith(os.fsencode(home) + b"/") for argument in arguments)
+        if ours and program.rpartition(b"/")[2] in (b"initdb", b"postgres"):
             found.append(int(entry.name))
     return found
 

@@ -13,7 +13,8 @@ SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'report'::regnamespace A
 ELSEWHERE = """
 SELECT c.oid::regclass::text AS name
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'v', 'm', 'S', 'p') AND n.nspname NOT IN ('report', 'pg_catalog', 'information_schema', 'pg_toast')
+WHERE c.relkind IN ('r', 'v', 'm', 'S', 'p')
+  AND n.nspname NOT IN ('report', 'pg_catalog', 'information_schema', 'pg_toast')
 """
 
 

@@ -165,6 +165,19 @@ def test_a_nonce_serves_once_and_the_clock_must_be_near() -> None:
             assert code == 0 or answer["message"].endswith(f"腾讯服务器 Timestamp = {NOW}")
 
 
+def test_hostile_numbers_and_texts_are_refused_and_break_nothing() -> None:
+    with simulator() as server, closing(Caller(server)) as caller:
+        long = "9" * 5000
+        assert caller.ask(Timestamp=long)["code"] == caller.ask(Nonce=long)["code"] == 4000
+        assert caller.ask(pageSize=long)["code"] == caller.ask(orderby="\u0661")["code"] == 1000
+        assert caller.lookup(long, "\0", "'; --")["code"] == 10008
+        assert caller.ask(context=long)["code"] == 70005
+        assert caller.ask(prefix="\0 %00 ' 备份")["fileSet"] == []
+        raw = urlencode(server.signed()).encode() + b"&prefix=%ff%fe"
+        caller.connection.request("GET", f"{PATH}?{raw.decode()}")
+        assert json.loads(caller.connection.getresponse().read())["code"] == 4100
+
+
 @pytest.mark.parametrize("digest", ["HmacSHA1", "HmacSHA256", ""])
 def test_both_digests_are_taken_by_get_and_by_post_whose_query_is_ignored(digest: str) -> None:
     with simulator() as server, closing(Caller(server)) as caller:

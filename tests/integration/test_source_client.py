@@ -136,10 +136,11 @@ def listing(*names: str, context: str = "") -> Play:
     return coded(0, context=context, fileSet=[{"fileId": name} for name in names])
 
 
-def drip(data: bytes, seconds: float = 0.03) -> Play:
-    """Send `data` a byte at a time."""
+def drip(data: bytes, *, after: bytes = b"", seconds: float = 0.03) -> Play:
+    """Send `data` a byte at a time, and `after` at once before it."""
 
     def play(server: Server, sock: socket.socket) -> bool:
+        sock.sendall(after)
         for index in range(len(data)):
             if server.stopping.wait(seconds):
                 return False
@@ -156,6 +157,14 @@ def hang_up(_: Server, sock: socket.socket) -> bool:
 def reset(_: Server, sock: socket.socket) -> bool:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     return False
+
+
+def endless(_: Server, sock: socket.socket) -> bool:
+    """Send blanks until the client has enough."""
+    sock.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+    for _ in range(4 * LARGEST_BODY // 2**20):
+        sock.sendall(b" " * 2**20)
+    pytest.fail("the client reads without an end")
 
 
 def silence(server: Server, _: socket.socket) -> bool:
@@ -405,8 +414,9 @@ def test_a_listings_code_to_a_lookup_is_not_taken_for_an_answer(desk: Desk, code
 
 @pytest.mark.parametrize(
     ("code", "name"),
-    [(1000, "SYNCER_PREFIX"), (4000, "SYNCER_REGION"), (4100, "SYNCER_SECRET_KEY"), (4101, "SYNCER_SECRET_ID"), (4104, "SYNCER_SECRET_ID"),
-     (4105, "SYNCER_TOKEN"), (4110, "SYNCER_SECRET_ID"), (4123, "SYNCER_SECRET_KEY"), (4300, "account"), (4600, "https://"),
+    [(1000, "SYNCER_PREFIX"), (4000, "SYNCER_REGION"), (4100, "SYNCER_SECRET_KEY"), (4101, "SYNCER_SECRET_ID"),
+     (4104, "SYNCER_SECRET_ID"), (4105, "SYNCER_TOKEN"), (4110, "SYNCER_SECRET_ID"), (4123, "SYNCER_SECRET_KEY"),
+     (4300, "account"), (4600, "https://"),
      (5300, "balance"), (6100, "SYNCER_API_URL")],
 )  # fmt: skip
 def test_a_refusal_is_raised_at_once_and_says_what_to_look_at(desk: Desk, code: int, name: str) -> None:
@@ -537,16 +547,20 @@ def within(seconds: float, source: VodSource) -> str:
     return str(raised.value)
 
 
-@pytest.mark.parametrize(
-    "play",
-    [silence, drip(http(b"{}")), drip(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 90), drip(b"HTTP/1.1 100 Continue\r\n\r\n" * 50),
-     lambda server, sock: raw(http(b"", length=10**6))(server, sock) and drip(b" " * 1000)(server, sock),
-     lambda server, sock: raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")(server, sock) and drip(b"1\r\n \r\n" * 500)(server, sock),
-     lambda server, sock: raw(b"HTTP/1.1 200 OK\r\n\r\n")(server, sock) and drip(b" " * 1000)(server, sock)],
-    ids=["silence", "head", "many headers", "continue for ever", "body", "chunks", "body without a length"],
-)  # fmt: skip
+DRIPS: dict[str, Play] = {
+    "silence": silence,
+    "head": drip(http(b"{}")),
+    "many headers": drip(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 90),
+    "continue for ever": drip(b"HTTP/1.1 100 Continue\r\n\r\n" * 50),
+    "body": drip(b" " * 1000, after=http(b"", length=10**6)),
+    "chunks": drip(b"1\r\n \r\n" * 500, after=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
+    "body without a length": drip(b" " * 1000, after=b"HTTP/1.1 200 OK\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("play", DRIPS.values(), ids=DRIPS)
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
-def test_a_dripping_server_cannot_stretch_the_timeout(desk: Desk, api_test: Any, play: Play, tls: bool) -> None:  # noqa: FBT001 - a parameter
+def test_a_dripping_server_cannot_stretch_the_timeout(desk: Desk, api_test: Any, play: Play, tls: bool) -> None:
     server = desk.server(play, tls=tls)
     api_test(server.port)
     source = desk.source(f"http{'s' * tls}://api.test:{server.port}/", request_timeout=0.4, retry_for=0.0)
@@ -587,7 +601,6 @@ def test_an_address_that_does_not_answer_leaves_time_for_the_next(
 
 # --- what a retried answer proves
 
-LARGE = raw(http(b" " * (LARGEST_BODY + 1)), keep=False)
 SENT: dict[str, Play] = {
     "connection broken": hang_up,
     "connection broken by reset": reset,
@@ -600,7 +613,7 @@ SENT: dict[str, Play] = {
     "malformed": raw(http(b"<html>login</html>")),
     "malformed and cut": raw(b'HTTP/1.1 200 OK\r\n\r\n{"code":0,"fileSet":[{"fileId":"1"}', keep=False),
     "malformed and empty": raw(http(b"")),
-    "too large": LARGE,
+    "too large": endless,
     "http 502": raw(http(b"<html>", "502 Bad Gateway")),
     "http 408": raw(http(b"", "408 Request Timeout")),
     "http 301": raw(http(b"", "301 Moved", "Location: /elsewhere")),
@@ -618,7 +631,7 @@ def test_after_a_request_that_may_have_arrived_the_end_is_ambiguous(
     desk: Desk,
     api_test: Any,
     fault: str,
-    tls: bool,  # noqa: FBT001 - a parameter
+    tls: bool,
 ) -> None:
     server = desk.server(SENT[fault], coded(70008), tls=tls)
     api_test(server.port)
@@ -635,7 +648,7 @@ def test_after_a_request_that_may_have_arrived_the_end_is_ambiguous(
     "fault", ["name not resolved", "connection refused", "timeout", "tls", "tls timeout", "certificate"]
 )
 def test_after_a_request_that_cannot_have_arrived_the_end_is_not_ambiguous(
-    desk: Desk, api_test: Any, fault: str, deaf_port: int, closed_port: int, monkeypatch: pytest.MonkeyPatch
+    *, desk: Desk, api_test: Any, fault: str, deaf_port: int, closed_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good = desk.server(coded(70008), tls=True)
     ports = {
@@ -747,6 +760,7 @@ def assert_no_secret(text: str) -> None:
 
 @pytest.mark.parametrize("fault", ["refused", "tls", "certificate", "name", "proxy", "odd url", *SENT])
 def test_no_secret_gets_out_by_an_error_its_causes_or_a_log(
+    *,
     desk: Desk,
     api_test: Any,
     fault: str,

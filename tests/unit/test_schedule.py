@@ -5,9 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from syncer.schedule import find_zone, parse_cron
@@ -100,6 +101,21 @@ def test_a_time_that_the_clocks_skip_is_due_when_they_have_skipped() -> None:
     ]
 
 
+def test_a_skipped_time_is_not_due_before_the_clocks_skip_it() -> None:
+    assert due("30 */2 * * *", BERLIN, "2026-03-29T00:31+01:00", 2) == [
+        "2026-03-29T03:30+02:00",
+        "2026-03-29T04:30+02:00",
+    ]
+
+
+def test_a_skipped_date_is_due_on_the_next() -> None:
+    assert due("0 12 30 12 *", "Pacific/Apia", "2011-12-31T10:00+14:00", 1) == ["2011-12-31T12:00+14:00"]
+
+
+def test_the_day_after_a_change_of_the_clocks_has_its_early_times() -> None:
+    assert due("30 0 * * *", BERLIN, "2026-03-29T00:31+01:00", 1) == ["2026-03-30T00:30+02:00"]
+
+
 def test_short_steps_go_evenly_through_the_hour_that_is_skipped() -> None:
     instants = due("*/20 * * * *", BERLIN, "2026-03-29T01:30+01:00", 5)
     assert instants == [
@@ -130,20 +146,75 @@ def test_short_steps_go_evenly_through_the_hour_that_is_repeated() -> None:
         instant = following
 
 
+CHANGES = [  # clocks go forward or back by an hour, by half of one, at midnight, and over a whole day
+    (BERLIN, "2026-03-29T01:00Z"),
+    (BERLIN, "2026-10-25T01:00Z"),
+    ("America/Havana", "2026-03-08T05:00Z"),
+    ("America/Havana", "2027-11-07T05:00Z"),
+    ("Australia/Lord_Howe", "2026-10-03T15:30Z"),
+    ("Australia/Lord_Howe", "2026-04-04T15:00Z"),
+    ("Antarctica/Troll", "2026-03-29T01:00Z"),
+    ("Pacific/Apia", "2011-12-30T10:00Z"),
+]
+
+
+def plainly_due(minutes: set[int], hours: set[int], zone: str, since: datetime, until: datetime) -> set[datetime]:
+    """Walk through the clock on the wall minute by minute: what a schedule with fixed hours promises."""
+    wall, found = since.astimezone(ZoneInfo(zone)).replace(tzinfo=None) - timedelta(days=2), set()
+    while wall < until.astimezone(ZoneInfo(zone)).replace(tzinfo=None) + timedelta(days=2):
+        if wall.minute in minutes and wall.hour in hours:
+            found.add(wall.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC))
+        wall += timedelta(minutes=1)
+    return {instant for instant in found if since < instant <= until}
+
+
+@settings(deadline=None, max_examples=60, database=None)
+@given(
+    change=st.sampled_from(CHANGES),
+    minutes=st.sets(st.integers(0, 59), min_size=1, max_size=4),
+    hours=st.sets(st.integers(0, 23) | st.integers(0, 3), min_size=1, max_size=6),
+    before=st.integers(0, 40 * 60),
+)
+def test_about_a_change_of_the_clocks_every_due_time_comes_once_and_in_order(
+    change: tuple[str, str], minutes: set[int], hours: set[int], before: int
+) -> None:
+    zone, moment = change[0], datetime.fromisoformat(change[1])
+    cron = parse_cron(f"{','.join(map(str, minutes))} {','.join(map(str, hours))} * * *", zone)
+    instant, until, found = moment - timedelta(minutes=before), moment + timedelta(days=2), []
+    expected = plainly_due(minutes, hours, zone, instant, until)
+    while (instant := cron.next_after(instant).astimezone(UTC)) <= until:
+        found.append(instant)
+    assert found == sorted(expected)
+
+
+@pytest.mark.parametrize(("zone", "change"), CHANGES)
+def test_about_a_change_of_the_clocks_short_steps_keep_their_pace(zone: str, change: str) -> None:
+    cron, instant = parse_cron("*/10 * * * *", zone), datetime.fromisoformat(change) - timedelta(days=1)
+    for _ in range(6 * 48):
+        following = cron.next_after(instant).astimezone(UTC)
+        assert following - instant == timedelta(minutes=10)
+        instant = following
+
+
 @settings(deadline=None, max_examples=150, database=None)
 @given(
     start=st.datetimes(*YEARS),
     expression=st.sampled_from(
-        ["*/10 * * * *", "30 2 * * *", "0 */6 * * *", "15 1-3 * * *", "0 0 13 * 5", "59 23 * * 7"]
+        ["30 2 * * *", "0 */6 * * *", "15 1-3 * * *", "0 0 13 * 5", "59 23 * * 7", "0 0 29 2 *"]
     ),
-    zone=st.sampled_from(["UTC", BERLIN, "America/New_York", "Australia/Lord_Howe", "America/Havana", "Asia/Shanghai"]),
+    zone=st.sampled_from(["UTC", *{zone for zone, _ in CHANGES}]),
 )
+@example(
+    datetime.fromisoformat("2027-11-06T05:01"), "59 23 * * 7", "America/Havana"
+)  # CronTrigger's fold outlives its hour
+@example(datetime.fromisoformat("2026-03-21T00:00"), "30 0 * * 1", BERLIN)
 def test_time_always_goes_on_and_no_due_time_is_jumped_over(start: datetime, expression: str, zone: str) -> None:
     cron, instant = parse_cron(expression, zone), start.replace(tzinfo=UTC)
     following = cron.next_after(instant)
     assert following.timestamp() > instant.timestamp()
     between = datetime.fromtimestamp((instant.timestamp() + following.timestamp()) / 2, UTC)
     assert cron.next_after(between) == following
+    assert cron.next_after(following - timedelta(seconds=1)) == following
 
 
 @pytest.mark.parametrize(

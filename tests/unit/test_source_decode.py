@@ -163,7 +163,8 @@ def test_what_is_no_object_with_a_readable_code_is_malformed(body: bytes) -> Non
 @pytest.mark.parametrize("value", [None, ""])
 @pytest.mark.parametrize(
     ("name", "field"),
-    [("name", "name"), ("size", "size_bytes"), ("type", "file_type"), ("duration", "duration_seconds"), ("status", "status"),
+    [("name", "name"), ("size", "size_bytes"), ("type", "file_type"), ("duration", "duration_seconds"), ("status",
+    "status"),
      ("createTime", "created_at"), ("createTime", "created_raw"), ("expireTime", "expires_at"), ("url", "url")],
 )  # fmt: skip
 def test_null_empty_and_absent_are_none_without_complaint(name: str, field: str, value: Any) -> None:
@@ -198,7 +199,7 @@ def test_a_negative_size_is_unreadable() -> None:
 
 
 @pytest.mark.parametrize(("value", "readable"), [(2**31 - 1, True), (2**31, False), ("2147483648", False), (-1, True)])
-def test_a_status_is_no_larger_than_an_int4(value: Any, readable: bool) -> None:  # noqa: FBT001 - a parameter of a table
+def test_a_status_is_no_larger_than_an_int4(value: Any, readable: bool) -> None:
     assert (only(status=value).unreadable == frozenset()) is readable
 
 
@@ -242,7 +243,8 @@ def test_an_all_zero_time_is_none_without_complaint_and_its_text_is_kept(value: 
 
 @pytest.mark.parametrize(
     "value",
-    ["soon", "2016-02-30 10:00:00", "2016-13-01 10:00:00", "2016-11-30 24:00:00", "2016-11-30 10:60:00", "2016-11-30", "2016-11-30T10:34:33",
+    ["soon", "2016-02-30 10:00:00", "2016-13-01 10:00:00", "2016-11-30 24:00:00", "2016-11-30 10:60:00",
+    "2016-11-30", "2016-11-30T10:34:33",
      "2016-11-30 10:34:33 ", "2016-W48-3 10:34:33", "20161130 10:34:33xx", "2016-11-30 10:34:33+08:00",
      "0001-01-01 00:00:00", "\uff12016-11-30 10:34:33"],
 )  # fmt: skip

@@ -109,7 +109,7 @@ def test_an_unknown_skew_is_not_invented() -> None:
 
 @pytest.mark.parametrize("kind", FaultKind)
 @pytest.mark.parametrize("sent", [False, True])
-def test_every_fault_is_a_sentence_with_an_advice(kind: FaultKind, sent: bool) -> None:  # noqa: FBT001 - a parameter
+def test_every_fault_is_a_sentence_with_an_advice(kind: FaultKind, sent: bool) -> None:
     text = unavailable("host:1", Fault(kind, "why", sent), 3, 61.0)
     assert text.startswith("The API at host:1 ")
     assert "why" in text
@@ -184,7 +184,7 @@ def test_a_quota_is_asked_until_it_grants_and_the_waits_are_counted() -> None:
     asked: list[bool] = []
     slept: list[float] = []
 
-    def try_acquire(interactive: bool) -> float:  # noqa: FBT001 - the limiter's own signature
+    def try_acquire(interactive: bool) -> float:
         asked.append(interactive)
         return next(answers)
 

@@ -1,0 +1,41 @@
+"""`syncer daemon`: pulls every source on its schedules until it is told to stop."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from syncer.cli.common import Config, make_app, print_error, stopping
+from syncer.errors import SyncerError
+
+
+def daemon(
+    *,
+    poll_every: Annotated[
+        float,
+        typer.Option(min=0.1, max=60, metavar="SECONDS", help="How often to look for what is due.", hidden=True),
+    ] = 5.0,
+    config: Config = None,
+) -> None:
+    """Pull every source on its schedules, until SIGTERM.
+
+    What is due is decided in the database: times missed while no daemon ran are made up for at once, and several
+    daemons share the work. A stop finishes the page in hand; the next start goes on from there.
+    """
+    from syncer.daemon.service import Daemon
+
+    app = make_app(config)
+    service = Daemon(app, poll_seconds=poll_every)
+    with stopping(app):
+        try:
+            service.run()
+        except SyncerError as error:
+            if service.stuck:
+                # A thread hangs in a call that heeds no stop; waiting for it is what the interpreter would do.
+                print_error(error)
+                sys.stderr.flush()
+                os._exit(error.exit_code)
+            raise

@@ -1,0 +1,219 @@
+"""`syncer status`: how far each source's copy can be trusted, and what is going on."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from syncer import words
+from syncer.cli.common import Config, Json, json_errors, make_app, print_json
+
+if TYPE_CHECKING:
+    from syncer.settings import Settings
+    from syncer.store.status import PullFacts, Reading, RunFacts, SourceStatus, Unfinished
+    from syncer.trust import Trust
+
+_LABEL = 15
+
+
+def status(
+    *,
+    source: Annotated[str | None, typer.Option("--source", metavar="NAME", help="Only this source.")] = None,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """Say how far the copy can be trusted, and what is going on.
+
+    First, for each source: is this all there is, and how old is that knowledge. A copy is STALE when two full pulls
+    should have begun since the last proven one did (SYNCER_FULL_SCHEDULE). Then the last pulls, a running one's
+    progress and forecast, who holds the source, and the quota. Asks the database alone, needs no credentials; times
+    are this machine's local time.
+    """
+    from syncer.store.database import connect
+    from syncer.store.status import read
+
+    with json_errors(wanted=json):
+        app = make_app(config)
+        with app.database() as url, connect(url) as connection:
+            reading = read(connection)
+        entries = _entries(app.settings, reading, source)
+        if json:
+            print_json({"instant": reading.instant, "sources": [_document(entry) for entry in entries]})
+            return
+        for number, entry in enumerate(entries):
+            if number:
+                print()
+            _print(entry, reading.instant)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A source of the settings, of the database, or of both."""
+
+    name: str
+    configured: bool
+    trust: Trust
+    status: SourceStatus | None
+
+
+def _entries(settings: Settings, reading: Reading, only: str | None) -> list[_Entry]:
+    """Put the settings' sources first, then those that only the database knows. Raises SettingsError."""
+    from syncer.trust import NEVER, judge
+
+    known = {each.source: each for each in reading.sources}
+    configured = {each.name: each for each in settings.sources}
+    if only is not None and only not in known:
+        settings.source(only)
+
+    def entry(name: str) -> _Entry:
+        found, own = known.get(name), configured.get(name)
+        if found is None:
+            return _Entry(name, own is not None, NEVER, None)
+        due = None if own is None else own.full_schedule.next_after
+        trust = judge(found, now=reading.instant, next_due=due, shown=lambda at: _moment(at, reading.instant))
+        return _Entry(name, own is not None, trust, found)
+
+    names = (*configured, *(name for name in known if name not in configured))
+    return [entry(name) for name in names if only in (None, name)]
+
+
+def _document(entry: _Entry) -> dict[str, Any]:
+    """Return a source's JSON: the trust first, then the reading as it is."""
+    fields: dict[str, Any] = {
+        "source": entry.name,
+        "configured": entry.configured,
+        "trust": entry.trust.level.value,
+        "sentence": entry.trust.sentence,
+        "complete_as_of": entry.trust.as_of,
+    }
+    if entry.status is not None:
+        fields |= asdict(entry.status)
+        fields["present"] = asdict(entry.status.present)
+    return fields
+
+
+def _print(entry: _Entry, now: datetime) -> None:
+    removed = "" if entry.configured else " (no longer in the settings)"
+    print(_wrapped(f"{entry.name}{removed}: {entry.trust.sentence}", first="", rest="  "))
+    if entry.status is not None:
+        for label, text in _lines(entry.status, now):
+            print(_paragraph(label, text))
+
+
+def _lines(status: SourceStatus, now: datetime) -> Iterator[tuple[str, str]]:
+    """Yield what else is worth saying of a source, as label and text."""
+    if status.prefix:
+        yield "prefix", repr(status.prefix)
+    yield "files", _tallies(status)
+    if status.ended is not None:
+        yield "full pull", _pull(status.ended, now)
+    if status.recent is not None:
+        yield "recent pull", _pull(status.recent, now)
+    if status.unfinished is not None:
+        running = status.lease is not None and status.lease.alive
+        yield ("running" if running else "unfinished"), _unfinished(status.unfinished, now, running=running)
+    if status.lease is not None:
+        holder = status.lease.holder
+        yield "lease", f"held by {holder}" if status.lease.alive else f"free: {holder} held it, but is gone or stalled"
+    if status.last_run is not None and (trouble := _trouble(status.last_run, status, now)):
+        yield "last run", trouble
+    if status.deaths.number:
+        age = status.deaths.median_age_seconds
+        median = "" if age is None else f", at a median age of {words.span(age)}"
+        yield "contexts", f"{status.deaths.number:,} lost{median}"
+    if status.quota is not None:
+        yield "quota", _quota(status, now)
+
+
+def _tallies(status: SourceStatus) -> str:
+    parts = []
+    for state, tally in status.tallies.items():
+        if tally.files or state == "live":
+            parts.append(f"{tally.files:,} {state}" + (f" ({words.size(tally.bytes)})" if tally.bytes else ""))
+    return ", ".join(parts)
+
+
+def _pull(pull: PullFacts, now: datetime) -> str:
+    counts = [f"{words.counted(pull.files, 'file')} on {words.counted(pull.pages, 'page')}"]
+    for number, label in (
+        (pull.inserted, "new"),
+        (pull.updated, "changed"),
+        (pull.gone, "gone"),
+        (pull.rejected, "rejected"),
+        (pull.restarts, "restarted"),
+    ):
+        if number:
+            counts.append(f"{number:,} {label}")
+    took = words.span((pull.finished_at - pull.started_at).total_seconds())
+    verdict = pull.outcome if pull.proven is None else "proven" if pull.proven else "not proven"
+    text = f"{verdict}, {_moment(pull.started_at, now)}, took {took}: {', '.join(counts)}"
+    return text if pull.error is None else f"{text}\n{pull.error}"
+
+
+def _unfinished(pull: Unfinished, now: datetime, *, running: bool) -> str:
+    parts = [f"{pull.kind} pull since {_moment(pull.started_at, now)}, {words.counted(pull.pages, 'page')}"]
+    if pull.expected_files:
+        share = min(pull.listed / pull.expected_files, 1.0)
+        parts.append(f"{pull.listed:,} of about {max(pull.expected_files, pull.listed):,} files ({share:.0%})")
+    else:
+        parts.append(words.counted(pull.listed, "file"))
+    if pull.generation > 1:
+        parts.append(f"listing {pull.generation}")
+    if pull.phase in {"tail", "sweep"}:
+        parts.append({"tail": "proving the end", "sweep": "sweeping"}[pull.phase])
+    if not running:
+        why = f": {pull.error}" if pull.error else ""
+        parts.append(f"the next `syncer sync` resumes it{why}")
+    elif pull.files_per_second:
+        parts.append(f"{pull.files_per_second:,.0f} files/s")
+    if pull.ends_at is not None:
+        parts.append(f"done at about {_moment(pull.ends_at, now)}")
+    return ", ".join(parts)
+
+
+def _trouble(run: RunFacts, status: SourceStatus, now: datetime) -> str:
+    """Say how the last run failed, was stopped or was killed; nothing of one that went well or still runs."""
+    began = f"{run.kind}, {_moment(run.started_at, now)}"
+    if run.finished_at is None:
+        alive = status.lease is not None and status.lease.alive
+        return "" if alive else f"{began}: it never noted its end: killed, or cut off from the database"
+    if run.outcome in {"failed", "stopped"}:
+        return f"{began}: {run.outcome}\n{run.error or 'no reason is known'}"
+    return ""
+
+
+def _quota(status: SourceStatus, now: datetime) -> str:
+    assert status.quota is not None
+    text = f"{words.counted(status.quota.calls, 'call')} so far"
+    if status.quota.refused:
+        text += f", {status.quota.refused:,} refused (4400)"
+    wait = (status.quota.next_at - now).total_seconds() if status.quota.next_at else 0.0
+    return text + (f", the next in {wait:.1f} s" if wait > 0 else ", the next may go at once")
+
+
+def _paragraph(label: str, text: str) -> str:
+    """Return text beside its label, its further lines indented."""
+    indent = " " * _LABEL
+    lines = [_wrapped(line, first=indent, rest=indent) for line in text.splitlines()]
+    return f"  {label:<{_LABEL - 2}}" + "\n".join(lines).lstrip()
+
+
+def _wrapped(text: str, *, first: str, rest: str) -> str:
+    """Return text in lines that fit the terminal; as one line when there is none."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+    return textwrap.fill(
+        text, width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def _moment(instant: datetime, now: datetime) -> str:
+    """Return a local time of day, with its date when that is not today's."""
+    own, today = instant.astimezone(), now.astimezone().date()
+    return own.strftime("%H:%M" if own.date() == today else "%Y-%m-%d %H:%M")

@@ -1,0 +1,234 @@
+"""Renders rows as a stream: a table for a terminal, tab-separated text for a pipe, CSV and JSON for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+import os
+import sys
+import time
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TextIO
+
+import typer
+from rich.cells import cell_len
+
+from syncer import words
+
+Row = Mapping[str, Any]
+
+# Rows that are looked at before the first is written, to find how wide the columns must be.
+_LOOK_AHEAD = 200
+_NARROWEST_NAME = 14
+_GAP = 2
+# Control characters, unseen and direction-changing format characters, lone surrogates, line and paragraph separators.
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+# What a spreadsheet may read as a formula, the full-width forms too.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - meant to look alike
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a terminal's table. A `flexible` one gets the room that is left, and is shortened to it.
+
+    `spare` above 0 lets the column go when the terminal is too narrow, the highest first.
+    """
+
+    title: str
+    text: Callable[[Row], str]
+    right: bool = False
+    flexible: bool = False
+    spare: int = 0
+
+
+@contextmanager
+def stdout(*, plain: bool = False) -> Iterator[TextIO]:
+    """Yield standard output; a reader who goes early (head, less) ends the command, and that is no failure.
+
+    `plain` is for programs, which get UTF-8; a terminal gets a question mark for what it cannot show.
+    """
+    stream = sys.stdout
+    if isinstance(stream, io.TextIOWrapper):
+        if plain:
+            stream.reconfigure(encoding="utf-8", newline="\n")
+        else:
+            stream.reconfigure(errors="replace")
+    try:
+        yield stream
+        stream.flush()
+    except BrokenPipeError:
+        # typer would make this exit code 1; and Python must not try to write the rest when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        raise typer.Exit(0) from None
+
+
+def visible(text: str) -> str:
+    """Return `text` with every character that could move a cursor, turn the writing or hide written as an escape."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_escape(each) if unicodedata.category(each) in _UNSEEN else each for each in text)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def shorten(text: str, width: int) -> str:
+    """Return `text` in at most `width` cells, its middle left out: the ends are what tells names apart."""
+    if cell_len(text) <= width:
+        return text
+    left, room = [], (width - 1) - (width - 1) // 2
+    for each in text:
+        room -= cell_len(each)
+        if room < 0:
+            break
+        left.append(each)
+    right, room = [], width - 1 - cell_len("".join(left))
+    for each in reversed(text):
+        room -= cell_len(each)
+        if room < 0:
+            break
+        right.append(each)
+    return "".join(left) + "…" + "".join(reversed(right))
+
+
+def local(instant: datetime | None, form: str = "%Y-%m-%d %H:%M") -> str:
+    """Return an instant in this machine's time zone; empty for none."""
+    return "" if instant is None else instant.astimezone().strftime(form)
+
+
+def zone() -> str:
+    """Return the name of this machine's time zone, both names where clocks change: `UTC`, `CET/CEST`."""
+    return "/".join(dict.fromkeys(time.tzname))
+
+
+def remaining(expires_at: datetime | None, now: datetime) -> str:
+    """Return how long until an expiry: `12 d`, or `3 d ago`."""
+    if expires_at is None:
+        return ""
+    seconds = (expires_at - now).total_seconds()
+    return words.span(seconds) if seconds > 0 else f"{words.span(seconds)} ago"
+
+
+def file_columns(
+    now: datetime, *, created_first: bool = False, sources: bool = False, states: bool = False, gone: bool = False
+) -> list[Column]:
+    """Return the columns in which files are shown to a person, as of `now`."""
+
+    def moment(title: str, name: str, form: str = "%Y-%m-%d %H:%M", spare: int = 0) -> Column:
+        return Column(title, lambda row: local(row[name], form), spare=spare)
+
+    if created_first:
+        columns = [moment(f"CREATED ({zone()})", "created_at"), moment("EXPIRES", "expires_at", "%Y-%m-%d", spare=1)]
+    else:
+        columns = [moment(f"EXPIRES ({zone()})", "expires_at")]
+    columns.append(Column("LEFT", lambda row: "" if row["gone_at"] else remaining(row["expires_at"], now), spare=4))
+    if gone:
+        columns.append(moment("GONE", "gone_at", spare=3))
+    if states:
+        columns.append(Column("STATE", lambda row: str(row["state"])))
+    columns.append(Column("SIZE", lambda row: words.size(row["size_bytes"]), right=True))
+    if sources:
+        columns.append(Column("SOURCE", lambda row: visible(row["source"])))
+    columns.append(Column("NAME", lambda row: visible(row["name"] or ""), flexible=True))
+    columns.append(Column("FILE ID", lambda row: visible(row["file_id"]), spare=2))
+    return columns
+
+
+def write_table(stream: TextIO, columns: Sequence[Column], rows: Iterable[Row], *, width: int) -> int:
+    """Write rows under a heading so that no line is wider than `width` cells; return how many there were."""
+    waiting = iter(rows)
+    seen = list(itertools.islice(waiting, _LOOK_AHEAD))
+    if not seen:
+        return 0
+    chosen, widths = _layout(columns, seen, width)
+    _write_line(stream, [column.title for column in chosen], chosen, widths)
+    number = 0
+    for row in itertools.chain(seen, waiting):
+        _write_line(stream, [column.text(row) for column in chosen], chosen, widths)
+        number += 1
+    return number
+
+
+def _layout(columns: Sequence[Column], seen: Sequence[Row], width: int) -> tuple[list[Column], list[int]]:
+    """Choose the columns that fit, and their widths."""
+    needed = {
+        column.title: max(cell_len(column.title), *(cell_len(column.text(row)) for row in seen)) for column in columns
+    }
+    chosen = list(columns)
+    wanted = min(_NARROWEST_NAME, *(needed[each.title] for each in columns if each.flexible))
+    while (room := width - _fixed(chosen, needed)) < wanted and any(column.spare for column in chosen):
+        chosen.remove(max(chosen, key=lambda column: column.spare))
+    room = max(room, wanted)
+    return chosen, [min(needed[each.title], room) if each.flexible else needed[each.title] for each in chosen]
+
+
+def _fixed(columns: Sequence[Column], needed: Mapping[str, int]) -> int:
+    return sum(needed[each.title] for each in columns if not each.flexible) + _GAP * (len(columns) - 1)
+
+
+def _write_line(stream: TextIO, cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int]) -> None:
+    parts = []
+    for cell, column, width in zip(cells, columns, widths, strict=True):
+        text = shorten(cell, width)
+        padding = " " * (width - cell_len(text))
+        parts.append(padding + text if column.right else text + padding)
+    stream.write((" " * _GAP).join(parts).rstrip() + "\n")
+
+
+def write_tabs(stream: TextIO, fields: Sequence[str], rows: Iterable[Row]) -> int:
+    """Write a heading and a line a row, whole values between tabs; return how many rows there were.
+
+    No value holds a tab or a line end: both are written as escapes, like every other unseen character.
+    """
+    stream.write("\t".join(fields) + "\n")
+    number = 0
+    for row in rows:
+        stream.write("\t".join(visible(_text(row[field])) for field in fields) + "\n")
+        number += 1
+    return number
+
+
+def write_csv(stream: TextIO, fields: Sequence[str], rows: Iterable[Row]) -> int:
+    """Write RFC 4180 with a heading; texts that a spreadsheet would run as a formula begin with an apostrophe."""
+    writer = csv.writer(stream)
+    writer.writerow(fields)
+    number = 0
+    for row in rows:
+        writer.writerow([_defused(row[field]) for field in fields])
+        number += 1
+    return number
+
+
+def _defused(value: object) -> str:
+    text = _text(value)
+    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) else text
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def write_json(stream: TextIO, rows: Iterable[Row]) -> int:
+    """Write one JSON array, an object a line; return how many rows there were."""
+    number = 0
+    stream.write("[")
+    for text in _objects(rows):
+        stream.write(("," if number else "") + "\n" + text)
+        number += 1
+    stream.write("\n]\n" if number else "]\n")
+    return number
+
+
+def _objects(rows: Iterable[Row]) -> Iterator[str]:
+    for row in rows:
+        fields = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}
+        yield json.dumps(fields, ensure_ascii=False)

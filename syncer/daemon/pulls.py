@@ -1,0 +1,75 @@
+"""Carries out one pull on behalf of the daemon, and tells the log what became of it."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from datetime import datetime
+
+import structlog
+
+from syncer.app import App
+from syncer.daemon.secrets import redacted
+from syncer.errors import Busy, Fenced, Stopped, SweepRefused, SyncerError
+from syncer.model import PullKind
+from syncer.pull.run import RunResult
+from syncer.settings import SourceSettings
+from syncer.store import schedule
+from syncer.store.database import connect
+
+_log = structlog.get_logger("syncer.daemon")
+
+
+def carry_out(app: App, url: str, source: SourceSettings, kind: PullKind, *, hold_until: datetime) -> None:
+    """Run the pull that was claimed until `hold_until`, log how it ended, give the claim up. Raises nothing.
+
+    When another process has the source, or the database fails, the claim stays: the pull is due again when it ends.
+    """
+    with structlog.contextvars.bound_contextvars(source=source.name, kind=kind.value):
+        _log.info("pull_started")
+        began = time.monotonic()
+        try:
+            result = app.sync(url, source, kind)
+            _tell(result, time.monotonic() - began)
+            with connect(url) as connection:
+                schedule.give_up_claim(connection, source.name, kind, hold_until=hold_until)
+        except (Busy, Fenced) as error:
+            _log.info("pull_busy", reason=str(error))
+        except Stopped:
+            _log.info("pull_stopped")
+        except SyncerError as error:
+            _log.error("pull_failed", error=str(error), exit_code=error.exit_code)
+        except Exception as error:  # noqa: BLE001 - whatever a pull dies of, the daemon lives on
+            report_crash(app, "pull_crashed", error)
+
+
+def _tell(result: RunResult, seconds: float) -> None:
+    totals, error = result.totals, result.error
+    fields = {
+        "pull_id": result.pull_id,
+        "outcome": result.outcome,
+        "resumed": result.resumed,
+        **{name: totals[name] for name in ("pages", "files", "inserted", "updated", "unchanged", "rejected", "gone")},
+        "restarts": totals["restarts"],
+        "api_calls": result.api_calls,
+        "seconds": round(seconds, 3),
+    }
+    match error:
+        case None:
+            _log.info("pull_finished", reason=result.reason, **fields)
+        case Stopped():
+            _log.info("pull_stopped", **fields)
+        case Busy() | Fenced():
+            _log.info("pull_busy", reason=str(error), **fields)
+        case SweepRefused():
+            _log.warning("sweep_refused", error=str(error), exit_code=error.exit_code, **fields)
+        case _:
+            _log.error("pull_failed", error=str(error), exit_code=error.exit_code, **fields)
+
+
+def report_crash(app: App, event: str, error: Exception) -> None:
+    """Log an error that nobody expected, with its traceback, without secrets."""
+    trace = "".join(traceback.format_exception(error))
+    _log.error(
+        event, error=redacted(f"{type(error).__name__}: {error}", app.settings), traceback=redacted(trace, app.settings)
+    )

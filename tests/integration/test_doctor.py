@@ -1,0 +1,209 @@
+"""The doctor finds what is broken, says what to do, goes on with the rest, and asks the API twice at most."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+from syncer.app import App
+from syncer.doctor import Check, Level, examine
+from syncer.settings import load_settings
+from syncer.simulator import SECRET_ID, SECRET_KEY, Behaviour, Simulator, World, always, coded
+from syncer.store import leases
+from syncer.store.database import connect
+
+Doctor = Callable[..., dict[str, Check]]
+FROM_THE_DATABASE = {"settings", "database", "database clock", "schema", "rights"}
+FROM_THE_API = {"credentials", "page size", "newest file", "context"}
+
+
+def real_clock() -> datetime:
+    return datetime.now(UTC)  # noqa: TID251 - what is compared is the real clocks
+
+
+def ask(environ: dict[str, str], clock: Callable[[], datetime] = real_clock) -> dict[str, Check]:
+    """Return the checks by name; none of them may show a secret."""
+    app = App(load_settings(environ))
+    checks = list(examine(app, app.settings.sources, clock=clock))
+    for check in checks:
+        assert SECRET_KEY not in str(asdict(check))
+        assert SECRET_ID not in str(asdict(check))
+        assert check.exit_code == 0 or check.level is Level.FAILED
+    return {check.name: check for check in checks}
+
+
+def environ(database: str, url: str, **more: str) -> dict[str, str]:
+    return {
+        "SYNCER_DATABASE_URL": database,
+        "SYNCER_API_URL": url,
+        "SYNCER_SECRET_ID": SECRET_ID,
+        "SYNCER_SECRET_KEY": SECRET_KEY,
+        "SYNCER_CALLS_PER_MINUTE": "6000",
+        **more,
+    }
+
+
+def failures(checks: dict[str, Check]) -> dict[str, int]:
+    return {name: check.exit_code for name, check in checks.items() if check.level is Level.FAILED}
+
+
+def warnings(checks: dict[str, Check]) -> set[str]:
+    return {name for name, check in checks.items() if check.level is Level.WARNING}
+
+
+def test_all_is_well_with_two_calls_that_the_quota_counted(database: str) -> None:
+    with Simulator(World(250)) as api:
+        checks = ask(environ(database, api.url))
+        assert api.call_count == 2
+    assert {check.level for check in checks.values()} == {Level.OK}
+    assert checks.keys() >= FROM_THE_DATABASE | FROM_THE_API | {"quota", "lease"}
+    with psycopg.connect(database) as connection:
+        assert connection.execute("SELECT sum(calls) FROM syncer.quota").fetchone() == (2,)
+
+
+def test_an_empty_account_is_well_too(database: str) -> None:
+    with Simulator(World(0)) as api:
+        checks = ask(environ(database, api.url))
+    assert {check.level for check in checks.values()} == {Level.OK}
+
+
+def test_a_wrong_key_is_refused_with_one_call(database: str) -> None:
+    with Simulator(World(5)) as api:
+        checks = ask(environ(database, api.url, SYNCER_SECRET_KEY="wrongwrongwrong"))
+        assert api.call_count == 1
+    assert failures(checks) == {"credentials": 3}
+    assert "SYNCER_SECRET_KEY" in checks["credentials"].found
+
+
+def test_without_credentials_the_rest_is_checked_and_the_demo_is_named(database: str) -> None:
+    checks = ask({"SYNCER_DATABASE_URL": database})
+    assert failures(checks) == {"credentials": 2}
+    assert "syncer demo" in checks["credentials"].found
+    assert checks.keys() >= FROM_THE_DATABASE
+
+
+def test_an_api_that_nobody_serves_is_told_at_once(database: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    began = time.monotonic()
+    checks = ask(environ(database, f"http://127.0.0.1:{port}/v2/index.php"))
+    assert time.monotonic() - began < 5
+    assert failures(checks) == {"api": 4}
+
+
+def test_an_api_that_keeps_failing_is_asked_once(database: str) -> None:
+    with Simulator(World(5), faults=always(coded(6000))) as api:
+        checks = ask(environ(database, api.url))
+        assert api.call_count == 1
+    assert failures(checks) == {"api": 4}
+
+
+@pytest.mark.parametrize("hours", [-3, 3])
+def test_a_wrong_clock_is_found_as_such(database: str, hours: int) -> None:
+    with Simulator(World(5), clock=lambda: time.time() + hours * 3600) as api:  # noqa: TID251 - a clock that is wrong
+        checks = ask(environ(database, api.url))
+        assert api.call_count <= 2
+    assert failures(checks) == {"api clock": 3}
+    assert "this machine's clock" in checks["api clock"].advice
+
+
+def test_a_database_that_cannot_be_reached_does_not_keep_the_api_unchecked() -> None:
+    with Simulator(World(250)) as api:
+        checks = ask(environ("postgresql://nobody:hushhush@127.0.0.1:1/x", api.url))
+        assert api.call_count == 2
+    assert failures(checks) == {"database": 5}
+    assert checks.keys() >= FROM_THE_API
+    assert "hushhush" not in str(checks)
+
+
+def test_a_schema_that_is_not_current_is_told_and_the_api_checked(empty_database: str) -> None:
+    with Simulator(World(250)) as api:
+        checks = ask(environ(empty_database, api.url))
+    assert failures(checks) == {"schema": 5}
+    assert "syncer migrate" in checks["schema"].found
+    assert checks.keys() >= FROM_THE_API
+
+
+def test_rights_that_are_lacking_are_named(database: str) -> None:
+    role = f"weak_{make_url(database).database}"
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {role} LOGIN")
+        connection.execute(f"GRANT USAGE ON SCHEMA syncer, report TO {role}")
+        connection.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA syncer, report TO {role}")
+        try:
+            weak = make_url(database).set(username=role).render_as_string(hide_password=False)
+            with Simulator(World(250)) as api:
+                checks = ask(environ(weak, api.url))
+        finally:
+            connection.execute(f"DROP OWNED BY {role}")
+            connection.execute(f"DROP ROLE {role}")
+    assert failures(checks) == {"rights": 5}
+    assert checks.keys() >= FROM_THE_API
+    assert "delete on syncer." in checks["rights"].found
+
+
+def test_a_read_only_database_is_told(database: str) -> None:
+    standby = make_url(database).update_query_dict({"options": "-c default_transaction_read_only=on"})
+    checks = ask({"SYNCER_DATABASE_URL": standby.render_as_string(hide_password=False)})
+    assert failures(checks) == {"database": 5, "credentials": 2}
+    assert "read-only" in checks["database"].found
+
+
+def test_pages_that_are_smaller_than_asked_for_are_a_warning(database: str) -> None:
+    with Simulator(World(250), behaviour=Behaviour(page_size_cap=10)) as api:
+        checks = ask(environ(database, api.url))
+    assert warnings(checks) == {"page size"}
+    assert checks["page size"].found == "asked for 100, got 10"
+
+
+def test_a_listing_that_is_not_newest_first_is_a_warning(database: str) -> None:
+    with Simulator(World(250), behaviour=Behaviour(orderby_ignored=True)) as api:
+        checks = ask(environ(database, api.url))
+    assert warnings(checks) == {"order"}
+
+
+def test_a_context_that_leads_nowhere_is_a_warning(database: str) -> None:
+    with Simulator(World(250), behaviour=Behaviour(context_lifetime=0.0)) as api:
+        checks = ask(environ(database, api.url))
+    assert warnings(checks) == {"context"}
+    assert "70005" in checks["context"].found
+
+
+def test_files_from_the_future_show_a_wrong_zone(database: str) -> None:
+    with Simulator(World(250, now=time.time() + 8 * 3600)) as api:  # noqa: TID251 - files eight hours ahead
+        checks = ask(environ(database, api.url))
+    assert "newest file" in warnings(checks)
+    assert "from now" in checks["newest file"].found
+
+
+def test_a_machine_whose_clock_differs_from_the_databases_is_warned(database: str) -> None:
+    checks = ask(
+        {"SYNCER_DATABASE_URL": database}, clock=lambda: datetime.fromtimestamp(real_clock().timestamp() - 3600, UTC)
+    )
+    assert "ahead of this machine's" in checks["database clock"].found
+    assert warnings(checks) == {"database clock"}
+
+
+def test_a_holder_is_named_and_no_obstacle(database: str) -> None:
+    with Simulator(World(5)) as api, connect(database) as holder:
+        leases.ensure_source(holder, "default", account="x", prefix="")
+        leases.claim(holder, "default", holder="elsewhere, process 7", seconds=60, sleep=lambda _: None)
+        checks = ask(environ(database, api.url))
+    assert checks["lease"].level is Level.OK
+    assert "elsewhere, process 7" in checks["lease"].found
+
+
+def test_a_limit_above_the_apis_own_is_a_warning_for_the_real_host_only(database: str) -> None:
+    with Simulator(World(5)) as api:
+        assert not warnings(ask(environ(database, api.url)))
+    unreachable = environ(database, "https://127.0.0.1:1/v2/index.php")
+    checks = ask(unreachable)
+    assert warnings(checks) == {"quota"}
+    assert failures(checks) == {"api": 4}
