@@ -1,6 +1,6 @@
 """Fills a migrated, empty database with files, their history and the ledger of a pull, made by SQL alone, in seconds.
 
-By hand: python -m benchmarks.inventory postgresql://... [files]
+By hand: python benchmarks/inventory.py postgresql://... [files]
 """
 
 from __future__ import annotations

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import psycopg
@@ -18,7 +20,18 @@ from syncer.simulator.world import World
 
 from .conftest import Rig
 
-ROLES = Path(__file__).resolve().parents[2] / "deploy" / "roles.sql"
+ROOT = Path(__file__).resolve().parents[2]
+ROLES = ROOT / "deploy" / "roles.sql"
+
+
+def load(path: str) -> ModuleType:
+    """Return a script of the checkout as a module."""
+    spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @contextmanager

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from types import ModuleType
 
 import psycopg
 
 from .conftest import Rig
-from .reporting import past_rig, play_a_past, reader
+from .reporting import ROOT, load, past_rig, play_a_past, reader
 
-ROOT = Path(__file__).resolve().parents[2]
 PINNED = Path(__file__).parent / "data" / "report_contract.txt"
 # On the database of the test these rightly have nothing to show.
 MAY_BE_EMPTY = {"Which alerts are open?", "Which pulls were not proven, and why?"}
@@ -53,18 +50,9 @@ def test_every_view_column_and_function_has_a_comment(database: str) -> None:
         assert connection.execute(UNCOMMENTED).fetchall() == []
 
 
-def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("sql_dictionary", ROOT / "scripts" / "sql_dictionary.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_the_dictionary_is_what_the_comments_say(database: str) -> None:
     """After a change: python scripts/sql_dictionary.py <the URL of a migrated database>."""
-    script, document = generator(), (ROOT / "docs" / "sql.md").read_text()
+    script, document = load("scripts/sql_dictionary.py"), (ROOT / "docs" / "sql.md").read_text()
     with psycopg.connect(database) as connection:
         assert script.with_dictionary(document, script.dictionary(connection)) == document
 
