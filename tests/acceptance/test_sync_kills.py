@@ -134,10 +134,11 @@ def killer(running: list[subprocess.Popen[str]]) -> Callable[[Simulator], Any]:
 
 
 @pytest.mark.slow
-def test_a_hundred_kills_among_faults_dying_contexts_and_a_moving_world(command: MakeCommand) -> None:
+@pytest.mark.timeout(600)
+def test_forty_kills_among_faults_dying_contexts_and_a_moving_world(command: MakeCommand) -> None:
     dice = Random(7)
     syncer = command({**SMALL, "retry_for": "30s"}, world=World(FILES), behaviour=ENDINGS["70008"])
-    for number in range(100):
+    for number in range(40):
         faults = (Fault(Kind.RESET), Fault(Kind.CUT), Fault(Kind.CODE, code=1001))
         base = syncer.simulator.call_count
         syncer.simulator.faults = on([base + dice.randint(1, 8)], dice.choice(faults))
