@@ -238,7 +238,8 @@ def test_a_run_that_began_on_an_empty_table_reads_each_file_by_its_key_to_the_en
     (after,) = rig.rows(read)
     looked_up, found = after["scans"] - before["scans"], after["entries"] - before["entries"]
     assert looked_up < 3 * 5_000, "each entry is looked for once, and once more where it is inserted"
-    assert found < 3 * 5_000, "a plan that reads the whole source for each page would read a hundred thousand"
+    # the day's inventory reads each once more
+    assert found < 4 * 5_000, "a plan that reads the whole source for each page would read a hundred thousand"
 
 
 def test_no_secret_and_no_signature_is_stored(simulated: Simulated) -> None:
