@@ -216,7 +216,7 @@ DECLARE
 BEGIN
   IF at < horizon THEN
     RAISE EXCEPTION 'history before % is no longer kept, so the backups as of % are not known', horizon, at
-      USING ERRCODE = 'snapshot_too_old', HINT = 'SYNCER_KEEP_HISTORY says how long history is kept.';
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'SYNCER_KEEP_HISTORY says how long history is kept.';
   END IF;
   RETURN true;
 END $$

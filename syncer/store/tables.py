@@ -226,8 +226,8 @@ Index(
     postgresql_include=["size_bytes"],
     postgresql_where=text("gone_at is null"),
 )
-Index("file_first_seen_idx", file.c.first_seen_at, postgresql_using="brin")
 Index("file_created_idx", file.c.source, file.c.created_at, postgresql_where=text("created_at is not null"))
+Index("file_first_seen_idx", file.c.first_seen_at, postgresql_using="brin")
 
 change = Table(
     "change",
