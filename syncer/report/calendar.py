@@ -124,8 +124,8 @@ def _level(files: int, most: int) -> int:
 def _table(days: Sequence[ExpiryDay], language: Language) -> Html:
     columns = [
         Column(language.say("day")),
-        Column(language.say("number"), number=True),
-        Column(language.say("size"), number=True),
+        Column(language.say("number"), "number"),
+        Column(language.say("size"), "number"),
     ]
     rows = [[language.day(e.day), f"{e.files:,}", language.sized(e.bytes)] for e in days if e.day is not None]
     return table(columns, rows, label=language.say("calendar"))

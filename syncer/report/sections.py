@@ -46,7 +46,7 @@ class Section:
             "section",
             tag("h2", language.say(self.key), id=self.key),
             self.body(data, language),
-            tag("p", language.say("all_of_it"), ": ", tag("code", self.sql(data.source)), class_="sql"),
+            tag("p", language.put("all_of_it", sql=tag("code", self.sql(data.source))), class_="sql"),
             aria_labelledby=self.key,
         )
 
@@ -61,7 +61,7 @@ def _expiring(data: ReportData, language: Language) -> Child:
         _tiers(data, language),
         tag("p", first) if live > len(found) else None,
         table(
-            [*_source_column(data, language), *_columns(language, "left expires #size +name file_id")],
+            [*_source_column(data, language), *_columns(language, "left expires #size +name @file_id")],
             [
                 [
                     *_source_cell(data, each.source),
@@ -150,7 +150,7 @@ def _vanished(data: ReportData, language: Language) -> Child:
         tag("p", language.put("vanished_note", days=days, held=language.held(total.files, total.bytes))),
         tag("p", first) if total.files > len(figures.vanished) else None,
         table(
-            [*_source_column(data, language), *_columns(language, "gone expires #size +name file_id")],
+            [*_source_column(data, language), *_columns(language, "gone expires #size +name @file_id")],
             [_gone(each, data, language) for each in figures.vanished],
             label=language.say("vanished"),
             stacked=True,
@@ -179,7 +179,7 @@ def _changes(data: ReportData, language: Language) -> Child:
         label=language.say("changes"),
     )
     latest = table(
-        [*_source_column(data, language), *_columns(language, "when file_id field +before +after")],
+        [*_source_column(data, language), *_columns(language, "when @file_id field +before +after")],
         [
             [
                 *_source_cell(data, each.source),
@@ -241,7 +241,7 @@ def _pulls(data: ReportData, language: Language) -> Child:
     if not data.figures.pulls:
         return tag("p", language.say("no_pulls"))
     return table(
-        [*_source_column(data, language), *_columns(language, "#pull started took verdict #listed +reason")],
+        [*_source_column(data, language), *_columns(language, "#pull started kind took verdict =listed +reason")],
         [[*_source_cell(data, each.source), *_pull(each, language)] for each in data.figures.pulls],
         label=language.say("pulls"),
         stacked=True,
@@ -258,7 +258,8 @@ def _pull(each: PullRow, language: Language) -> list[Child]:
     told = [text for text in (each.reason, each.error) if text]
     return [
         f"{each.pull_id}",
-        join(language.full_moment(each.started_at), ", ", language.say(f"kind_{each.kind}")),
+        language.full_moment(each.started_at),
+        language.say(f"kind_{each.kind}"),
         took,
         badge if each.outcome == each.verdict else join(badge, ", ", outcome),
         f"{language.count('files', each.files)}, {language.count('pages', each.pages)}",
@@ -281,15 +282,13 @@ def _rejected(data: ReportData, language: Language) -> Child:
 
 
 def _columns(language: Language, names: str) -> list[Column]:
-    """Return columns by the keys of their headings: `#` marks numbers, `+` the ones that grow."""
-    return [
-        Column(language.say(name.lstrip("#+")), number=name.startswith("#"), grows=name.startswith("+"))
-        for name in names.split()
-    ]
+    """Return columns by the keys of their headings: `#` marks numbers, `+` the ones that grow, `=` things, `@` ids."""
+    kinds = {"#": "number", "+": "grows", "=": "thing", "@": "id"}
+    return [Column(language.say(name.lstrip("#+=@")), kinds.get(name[0])) for name in names.split()]
 
 
 def _source_column(data: ReportData, language: Language) -> list[Column]:
-    return _columns(language, "source") if data.several else []
+    return _columns(language, "=source") if data.several else []
 
 
 def _source_cell(data: ReportData, source: str) -> Iterable[Child]:

@@ -74,9 +74,9 @@ def _lines(standing: Standing, language: Language) -> Iterator[Html]:
     if status is None:
         return
     if trust.as_of is None and status.ended is not None and status.ended.reason:
-        yield join(language.say("why"), " ", tag("bdi", status.ended.reason, lang="en"))
+        yield language.put("why", reason=tag("bdi", status.ended.reason, lang="en"))
     if status.prefix:
-        yield join(language.say("scope"), " ", tag("bdi", status.prefix, class_="foreign"))
+        yield language.put("scope", prefix=tag("bdi", status.prefix, class_="foreign"))
     yield _held(status, language)
     if status.known_until is not None and status.known_until != trust.as_of:
         yield language.put("known_until", at=language.moment(status.known_until))
@@ -89,7 +89,7 @@ def _held(status: SourceStatus, language: Language) -> Html:
     held = language.put("held", held=language.held(present.files, present.bytes))
     if not overdue.files:
         return held
-    return join(held, " ", language.put("overdue", held=language.held(overdue.files, overdue.bytes)))
+    return join(held, language.say("gap"), language.put("overdue", held=language.held(overdue.files, overdue.bytes)))
 
 
 def _unfinished(pull: Unfinished, language: Language, *, running: bool) -> Html:
@@ -101,5 +101,7 @@ def _unfinished(pull: Unfinished, language: Language, *, running: bool) -> Html:
         expected=f"{max(pull.expected_files or 0, pull.listed):,}",
     )
     if not running:
-        return join(told, " ", language.say("waits"))
-    return join(told, " ", language.put("ends_at", at=language.moment(pull.ends_at))) if pull.ends_at else told
+        return join(told, language.say("gap"), language.say("waits"))
+    if pull.ends_at is None:
+        return told
+    return join(told, language.say("gap"), language.put("ends_at", at=language.moment(pull.ends_at)))

@@ -7,7 +7,7 @@ STYLE = """
   color-scheme: light dark;
   --page: #fff; --panel: #f6f7f9; --text: #1c2024; --quiet: #5c6570; --rule: #d5dae0; --accent: #0b5cad;
   --good: #146c2e; --good-back: #e6f4ea; --bad: #9c1c1c; --bad-back: #fdecea; --doubt: #7a4b00; --doubt-back: #fff4dc;
-  --cell: #eef1f4; --level1: #d3e5f8; --level2: #9cc7ef; --level3: #3f7fc4; --level4: #12477f;
+  --cell: #eef1f4; --level1: #d3e5f8; --level2: #9cc7ef; --level3: #2f6db3; --level4: #12477f;
   --on1: #10243a; --on2: #0c1e33; --on3: #fff; --on4: #fff;
 }
 @media (prefers-color-scheme: dark) {
@@ -64,14 +64,16 @@ summary { cursor: pointer; color: var(--accent); }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .75rem .3rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--rule); }
 th { font-size: .875rem; color: var(--quiet); white-space: nowrap; vertical-align: bottom; }
-td.number, th.number { text-align: right; white-space: nowrap; }
-td time { white-space: nowrap; }
+td { white-space: nowrap; }
+td.number, th.number { text-align: right; }
+td.grows, td.thing, td.id, td p { white-space: normal; }
+td.thing { min-width: 6em; }
+td.id { min-width: 12em; }
 td p { margin: 0; }
 .stacked { width: 100%; }
-.grows { width: auto; }
 .stacked td.grows { min-width: 14rem; }
 .share { display: flex; align-items: center; gap: .5rem; min-width: 9rem; }
-.bar { width: 6rem; flex: none; fill: var(--level3); }
+.bar { width: 6rem; height: 8px; flex: none; fill: var(--level3); }
 .bar .rail { fill: var(--cell); }
 .months { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 19rem), 1fr)); gap: 1.25rem; }
 .month { max-width: 25rem; }
@@ -88,7 +90,7 @@ td p { margin: 0; }
 .level4 rect { fill: var(--level4); } .level4 text { fill: var(--on4); }
 .today rect { stroke: var(--text); stroke-width: 3; }
 .today .date { font-weight: 700; }
-.volume { margin-top: .75rem; }
+.volume { margin-top: .75rem; max-width: 72rem; }
 .volume .narrow { display: none; }
 .grid { stroke: var(--rule); }
 .value { text-anchor: end; }
@@ -106,7 +108,7 @@ td p { margin: 0; }
   .stacked td { display: flex; gap: .75rem; padding: .1rem 0; border: 0; text-align: left; white-space: normal; }
   .stacked td::before { content: attr(data-label); flex: 0 0 6.5rem; color: var(--quiet); font-size: .875rem; }
   .stacked td > * { min-width: 0; }
-  .stacked td.grows { min-width: 0; }
+  .stacked td.grows, .stacked td.thing, .stacked td.id { min-width: 0; }
   .bar { width: 3.5rem; }
   .share { min-width: 0; }
 }
@@ -115,7 +117,7 @@ td p { margin: 0; }
   :root {
     --page: #fff; --panel: #fff; --text: #000; --quiet: #444; --rule: #bbb; --accent: #000;
     --good: #146c2e; --good-back: #fff; --bad: #9c1c1c; --bad-back: #fff; --doubt: #7a4b00; --doubt-back: #fff;
-    --cell: #f0f2f4; --level1: #d3e5f8; --level2: #9cc7ef; --level3: #3f7fc4; --level4: #12477f;
+    --cell: #f0f2f4; --level1: #d3e5f8; --level2: #9cc7ef; --level3: #2f6db3; --level4: #12477f;
     --on1: #10243a; --on2: #0c1e33; --on3: #fff; --on4: #fff; color-scheme: light;
   }
   body { padding: 0; max-width: none; font-size: 9.5pt; }
@@ -125,6 +127,9 @@ td p { margin: 0; }
   tr, .card, .month, .banner, .volume { break-inside: avoid; }
   thead { display: table-header-group; }
   .scroll { overflow: visible; }
+  .stacked td.grows { min-width: 8rem; }
+  table { font-size: 8.5pt; }
+  td.id { min-width: 13em; }
   .months { grid-template-columns: repeat(3, 1fr); }
   svg, .badge, .verdict { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }

@@ -10,21 +10,24 @@ from syncer.report.markup import Child, Html, tag
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A heading; `number` sets the column to the right, `grows` gives it the room that is left."""
+    """A heading, and the class of its cells.
+
+    A `number` stands to the right, what `grows` gets the room that is left, a `thing` and an `id` may be broken when
+    they are long; others stay in one line.
+    """
 
     title: str
-    number: bool = False
-    grows: bool = False
+    kind: str | None = None
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[Child]], *, label: str, stacked: bool = False) -> Html:
     """Return a table whose cells say their heading too; `label` is what a screen reader calls it."""
-    heads = [tag("th", each.title, scope="col", class_=_class(each)) for each in columns]
+    heads = [tag("th", each.title, scope="col", class_=each.kind) for each in columns]
     body = [
         tag(
             "tr",
             *(
-                tag("td", cell, class_=_class(column), data_label=column.title)
+                tag("td", tag("div", cell) if stacked else cell, class_=column.kind, data_label=column.title)
                 for column, cell in zip(columns, row, strict=True)
             ),
         )
@@ -38,10 +41,6 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[Child]], *, label: 
         aria_label=label,
     )
     return tag("div", inner, class_="scroll")
-
-
-def _class(column: Column) -> str | None:
-    return "number" if column.number else "grows" if column.grows else None
 
 
 def share_bar(part: int, whole: int) -> Html:
