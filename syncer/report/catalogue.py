@@ -58,10 +58,9 @@ MESSAGES: dict[str, Message] = {
         "Not proven: the last full pull could not show that nothing is missing.",
         "未证明：最近一次全量拉取无法证明没有遗漏。",
     ),
-    "not_finished": Message(
-        "Not proven yet: the first full pull is not finished.", "尚未证明：首次全量拉取还没有完成。"
+    "none_finished": Message(
+        "Not proven yet: no full pull of this scope has finished.", "尚未证明：此范围还没有完成过全量拉取。"
     ),
-    "none_finished": Message("Not proven yet: no full pull has finished.", "尚未证明：还没有完成过全量拉取。"),
     "never_pulled": Message("Never pulled: nothing is known of it yet.", "从未拉取：目前一无所知。"),
     "doubt_sweep_refused": Message(
         "Its sweep was refused by the brake, so files that are gone may still be shown.",

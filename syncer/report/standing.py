@@ -59,9 +59,7 @@ def _sentence(standing: Standing, language: Language) -> Html:
         return language.put(key, at=language.moment(trust.as_of), age=language.ago(trust.as_of))
     if status is None or trust.level is Level.NEVER:
         return language.put("never_pulled")
-    if status.ended is not None:
-        return language.put("not_proven")
-    return language.put("not_finished" if status.unfinished is not None else "none_finished")
+    return language.put("none_finished" if status.ended is None else "not_proven")
 
 
 def _lines(standing: Standing, language: Language) -> Iterator[Html]:
