@@ -217,7 +217,7 @@ def test_a_database_that_fails_halfway_leaves_half_an_array_and_no_second_docume
 
 
 def test_status_tells_a_killed_sync_from_a_running_one(database: str) -> None:
-    with Simulator(World(2000), behaviour=Behaviour(latency=0.2)) as api:
+    with Simulator(World(50_000), behaviour=Behaviour(latency=0.2)) as api:
         shell = Shell(
             {
                 "SYNCER_DATABASE_URL": database,

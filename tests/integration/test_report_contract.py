@@ -45,6 +45,12 @@ def test_columns_and_their_types_stay_and_new_ones_come_at_the_end(database: str
         assert found[name] == columns or found[name].startswith(f"{columns.removesuffix(')')}, "), name
 
 
+def test_the_past_has_the_columns_of_the_present(database: str) -> None:
+    with psycopg.connect(database) as connection:
+        found = dict(connection.execute(COLUMNS).fetchall())
+    assert found["backups_as_of(at timestamp with time zone)"] == f"TABLE({found['backups']})"
+
+
 def test_every_view_column_and_function_has_a_comment(database: str) -> None:
     with psycopg.connect(database) as connection:
         assert connection.execute(UNCOMMENTED).fetchall() == []

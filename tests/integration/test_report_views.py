@@ -157,6 +157,23 @@ def test_what_a_lookup_finds_after_the_days_last_pull_is_counted_on_its_day(rig:
     assert [row["pulled"] for row in found] == [True, False, False, False]
 
 
+def test_a_file_that_expired_and_returned_with_another_expiry_the_same_day_had_expired(rig: Rig) -> None:
+    """A recount of the day judges it by the expiry that it had when it went."""
+    world, early = rig.simulator.world, int((NOW - 12 * timedelta(hours=1)).timestamp())
+    one = world.add(created=early - 86_400, expires=early).file_id
+    deeds: list[Callable[[], object]] = [
+        lambda: None,
+        lambda: world.delete(one),
+        lambda: (world.restore(one), world.change(one, expires=early + 40 * 86_400)),
+    ]
+    for hours, deed in zip((9, 6, 3), deeds, strict=True):
+        deed()
+        with at(rig.database, NOW - timedelta(hours=hours)):
+            rig.sync()
+    counts = "SELECT expired, vanished, returned, changed FROM report.inventory_daily"
+    assert ask(rig, counts) == [{"expired": 1, "vanished": 0, "returned": 1, "changed": 1}]
+
+
 def test_sources_say_how_old_the_knowledge_is_and_what_is_in_progress(rig: Rig) -> None:
     with at(rig.database, NOW - DAY):
         rig.sync()
