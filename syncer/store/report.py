@@ -167,14 +167,15 @@ _TODAY = "SELECT (syncer.instant() AT TIME ZONE INTERVAL '08:00')::date"
 
 _TIERS = f"""
 SELECT tier, count(*) AS files, coalesce(sum(size_bytes), 0)::bigint AS bytes, min(expires_at) AS next_at
-FROM report.expiring WHERE expires_at <= %(farthest)s AND tier IS NOT NULL AND {_OF_SOURCE}
+FROM report.expiring WHERE expires_at <= %(farthest)s::timestamptz AND tier IS NOT NULL AND {_OF_SOURCE}
 GROUP BY tier ORDER BY next_at, tier
 """
 
-# No file beyond this can be in a tier: sparing the rest halves the work. A share of a lifetime has no such bound.
+# No file beyond this can be in a tier: sparing the rest halves the work. A share of a lifetime has no such bound; as
+# text, for Python has no infinite instant.
 _FARTHEST = """
 SELECT CASE WHEN bool_or(share IS NOT NULL) THEN 'infinity'
-            ELSE syncer.instant() + greatest(max(span), interval '30 days') END::timestamptz AS farthest
+            ELSE syncer.instant() + greatest(max(span), interval '30 days') END::timestamptz::text AS farthest
 FROM syncer.tier
 """
 
