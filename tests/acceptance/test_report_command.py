@@ -93,9 +93,12 @@ def test_a_link_stays_a_link(run: Run, here: Path) -> None:
 
 
 def test_what_is_no_regular_file_is_written_and_not_replaced(run: Run, here: Path) -> None:
-    assert run("--output", "/dev/null").returncode == 0
-    assert not Path("/dev/null").is_file()
-    assert run("--output", "/dev/stdout").stdout.startswith("<!DOCTYPE")
+    os.mkfifo(here / "pipe")
+    with subprocess.Popen(["cat", here / "pipe"], stdout=subprocess.PIPE, encoding="utf-8") as reader:
+        assert run("--output", "pipe").returncode == 0
+        assert reader.stdout is not None
+        assert reader.stdout.read().endswith("</html>\n")
+    assert (here / "pipe").is_fifo()
 
 
 @pytest.mark.parametrize("output", ["missing/page.html", ".", "x" * 300])

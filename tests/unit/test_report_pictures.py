@@ -53,6 +53,11 @@ def test_today_is_marked_once_and_past_days_are_told_from_free_ones() -> None:
     assert "<title>2026-11-23: none</title>" in text
 
 
+def test_a_free_today_is_not_past() -> None:
+    text = calendar((ExpiryDay(TODAY + timedelta(days=1), 1, 1),), TODAY, EN)
+    assert 'class="day level0 today"><title>2026-11-22: none (today)' in text
+
+
 def test_the_table_has_what_the_picture_has_and_the_rest_is_told() -> None:
     page = Page(calendar(FULL_FIGURES.calendar, TODAY, EN))
     assert "2026-11-25 1,204 3.1 TB" in page.text
