@@ -10,14 +10,19 @@ from syncer.cli.report import _open
 from syncer.errors import SettingsError
 
 
-def test_a_failure_in_the_middle_leaves_the_old_file_alone(tmp_path: Path) -> None:
-    page = tmp_path / "page.html"
-    page.write_text("old")
-    with pytest.raises(ZeroDivisionError), _open(page) as stream:
+def fail_half_way(page: Path) -> None:
+    with _open(page) as stream:
         stream.write("half")
         stream.flush()
         assert page.read_text() == "old"
         raise ZeroDivisionError
+
+
+def test_a_failure_in_the_middle_leaves_the_old_file_alone(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text("old")
+    with pytest.raises(ZeroDivisionError):
+        fail_half_way(page)
     assert [each.read_text() for each in tmp_path.iterdir()] == ["old"]
 
 
