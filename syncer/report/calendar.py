@@ -117,8 +117,8 @@ def _cell(held: ExpiryDay, place: _Place, scale: _Scale, language: Language) -> 
 
 
 def _level(files: int, most: int) -> int:
-    """Return 1 to 4, by the logarithm: a day with ten files still differs from one with a thousand."""
-    return min(_LEVELS, 1 + int(_LEVELS * math.log1p(files) / math.log1p(most))) if most else 1
+    """Return 1 to 4, by the square root: a day with a tenth of the most still differs from one with a few."""
+    return max(1, math.ceil(_LEVELS * math.sqrt(files / most)))
 
 
 def _table(days: Sequence[ExpiryDay], language: Language) -> Html:

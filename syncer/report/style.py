@@ -129,7 +129,7 @@ td p { margin: 0; }
   .scroll { overflow: visible; }
   .stacked td.grows { min-width: 8rem; }
   table { font-size: 8.5pt; }
-  td.id { min-width: 13em; }
+  td.id { min-width: 14.5em; }
   .months { grid-template-columns: repeat(3, 1fr); }
   svg, .badge, .verdict { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
