@@ -24,6 +24,13 @@ class Level(StrEnum):
     NEVER = "never"
 
 
+class Doubt(StrEnum):
+    """What is to be told beside a proof: its sweep was refused, or a later full pull ended unproven."""
+
+    SWEEP_REFUSED = "sweep_refused"
+    LATER_UNPROVEN = "later_unproven"
+
+
 @dataclass(frozen=True, slots=True)
 class Trust:
     """A level, and the sentence that says it; `as_of` is the instant as of which the copy is complete."""
@@ -31,6 +38,14 @@ class Trust:
     level: Level
     as_of: datetime | None
     sentence: str
+    doubt: Doubt | None = None
+
+
+_DOUBTS = {
+    None: "",
+    Doubt.SWEEP_REFUSED: "; its sweep was refused, so files that are gone may still be shown",
+    Doubt.LATER_UNPROVEN: "; a later full pull ended unproven",
+}
 
 
 NEVER = Trust(Level.NEVER, None, "never pulled: run `syncer sync`")
@@ -53,14 +68,16 @@ def judge(
     as_of, present = status.proven.started_at, status.present
     held = f"{words.counted(present.files, 'file')}, {words.size(present.bytes)}"
     age = f"{shown(as_of)} ({words.span((now - as_of).total_seconds())} ago)"
-    doubt = ""
+    doubt = None
     if status.proven.error is not None:
-        doubt = "; its sweep was refused, so files that are gone may still be shown"
+        doubt = Doubt.SWEEP_REFUSED
     elif status.ended is not None and status.ended.pull_id > status.proven.pull_id:
-        doubt = "; a later full pull ended unproven"
+        doubt = Doubt.LATER_UNPROVEN
+    told = f"{held}{_DOUBTS[doubt]}"
     if next_due is not None and now >= next_due(next_due(as_of)):
-        return Trust(Level.STALE, as_of, f"STALE: complete as of {age}, proven then, but not since; {held}{doubt}")
-    return Trust(Level.PROVEN, as_of, f"complete as of {age}, proven; {held}{doubt}")
+        sentence = f"STALE: complete as of {age}, proven then, but not since; {told}"
+        return Trust(Level.STALE, as_of, sentence, doubt)
+    return Trust(Level.PROVEN, as_of, f"complete as of {age}, proven; {told}", doubt)
 
 
 def _unproven(status: SourceStatus) -> Trust:

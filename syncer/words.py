@@ -1,10 +1,14 @@
-"""Says numbers of bytes and seconds as a person does; pure, shared by the command line and the page."""
+"""Says numbers and foreign texts as a person can read them; pure, shared by the command line and the page."""
 
 from __future__ import annotations
+
+import unicodedata
 
 _SIZES = ("kB", "MB", "GB", "TB", "PB", "EB")
 _THOUSAND = 1000.0
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
+# Control characters, unseen and direction-changing format characters, lone surrogates, line and paragraph separators.
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def size(amount: int | None) -> str:
@@ -36,3 +40,14 @@ def span(seconds: float) -> str:
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun: `1 file`, `1,204 files`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def visible(text: str) -> str:
+    """Return `text` with every character that could move a cursor, turn the writing or hide written as an escape."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_escape(each) if unicodedata.category(each) in _UNSEEN else each for each in text)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")

@@ -19,6 +19,7 @@ from syncer.errors import SettingsError, SyncerError
 if TYPE_CHECKING:
     from syncer.app import App
     from syncer.settings import SourceSettings
+    from syncer.store.database import Connection
 
 Config = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="TOML file with settings (or SYNCER_CONFIG).")
@@ -48,6 +49,14 @@ def one_source(app: App, name: str | None) -> SourceSettings:
         known = ", ".join(source.name for source in app.settings.sources)
         raise SettingsError(f"There are several sources ({known}): name one with --source.")
     return app.settings.sources[0]
+
+
+def known_source(app: App, connection: Connection, name: str | None) -> None:
+    """Raise SettingsError if neither the database nor the settings know the source `name`; None is any."""
+    from syncer.store.inventory import source_names
+
+    if name is not None and name not in source_names(connection):
+        app.settings.source(name)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from syncer.cli.common import Config, json_errors, make_app, reported
+from syncer.cli.common import Config, json_errors, known_source, make_app, reported
 from syncer.errors import SettingsError, SyncerError
 from syncer.words import counted
 
@@ -118,7 +118,7 @@ def _list(app: App, selection: Selection, limit: int | None, output: _Output) ->
     from syncer.store.database import connect, snapshot
 
     with app.database() as url, connect(url) as connection:
-        _check_source(app, connection, selection.source)
+        known_source(app, connection, selection.source)
         with snapshot(connection):
             now = inventory.instant(connection)
             names = inventory.source_names(connection)
@@ -128,13 +128,6 @@ def _list(app: App, selection: Selection, limit: int | None, output: _Output) ->
                 _say(_why_nothing(connection, selection))
             elif number == limit and (whole := inventory.count(connection, selection)) > number:
                 _say(f"{number:,} of {whole:,}; --limit 0 shows all")
-
-
-def _check_source(app: App, connection: Connection, name: str | None) -> None:
-    from syncer.store.inventory import source_names
-
-    if name is not None and name not in source_names(connection):
-        app.settings.source(name)
 
 
 def _why_nothing(connection: Connection, selection: Selection) -> str:

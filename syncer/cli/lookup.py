@@ -14,7 +14,7 @@ import typer
 
 from syncer.cli.common import Config, Json, SourceName, json_errors, make_app, one_source, print_json, stopping
 from syncer.errors import SettingsError
-from syncer.words import counted
+from syncer.words import counted, visible
 
 if TYPE_CHECKING:
     from syncer.model import BackupFile, Order
@@ -139,7 +139,7 @@ def _print(result: LookupResult, wanted: list[str], now: datetime, seconds: floa
             tables.write_tabs(stream, _PIPED, rows)
     for title, ids in (("missing", result.missing), ("no clear answer", result.undecided)):
         for each in ids[:_SHOWN]:
-            print(f"{title}: {tables.visible(each)}", file=sys.stderr)
+            print(f"{title}: {visible(each)}", file=sys.stderr)
         if len(ids) > _SHOWN:
             print(f"{title}: {len(ids) - _SHOWN:,} more (--json lists all)", file=sys.stderr)
     rejected = f", {result.rejected:,} not understood (see report.rejected)" if result.rejected else ""

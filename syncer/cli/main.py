@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from syncer.cli import daemon, demo, doctor, files, lookup, migrate, simulate, status, sync
+from syncer.cli import daemon, demo, doctor, files, lookup, migrate, report, simulate, status, sync
 from syncer.cli.common import print_error
 from syncer.errors import SyncerError
 
@@ -24,6 +24,7 @@ for command in (
     sync.sync,
     status.status,
     files.files,
+    report.report,
     lookup.lookup,
     doctor.doctor,
     daemon.daemon,

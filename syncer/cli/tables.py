@@ -9,17 +9,18 @@ import json
 import os
 import sys
 import time
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any, TextIO
 
 import typer
 from rich.cells import cell_len
 
 from syncer import words
+from syncer.words import visible
 
 Row = Mapping[str, Any]
 
@@ -27,8 +28,6 @@ Row = Mapping[str, Any]
 _LOOK_AHEAD = 200
 _NARROWEST_NAME = 14
 _GAP = 2
-# Control characters, unseen and direction-changing format characters, lone surrogates, line and paragraph separators.
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 # What a spreadsheet may read as a formula, the full-width forms too.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - meant to look alike
 
@@ -66,17 +65,6 @@ def stdout(*, plain: bool = False) -> Iterator[TextIO]:
         # typer would make this exit code 1; and Python must not try to write the rest when it ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         raise typer.Exit(0) from None
-
-
-def visible(text: str) -> str:
-    """Return `text` with every character that could move a cursor, turn the writing or hide written as an escape."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_escape(each) if unicodedata.category(each) in _UNSEEN else each for each in text)
-
-
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 def shorten(text: str, width: int) -> str:
@@ -214,7 +202,9 @@ def _defused(value: object) -> str:
 def _text(value: object) -> str:
     if value is None:
         return ""
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+    if isinstance(value, dict | list | bool):
+        return json.dumps(value, ensure_ascii=False, default=_plain)
+    return str(_plain(value) if isinstance(value, date | timedelta) else value)
 
 
 def write_json(stream: TextIO, rows: Iterable[Row]) -> int:
@@ -230,5 +220,15 @@ def write_json(stream: TextIO, rows: Iterable[Row]) -> int:
 
 def _objects(rows: Iterable[Row]) -> Iterator[str]:
     for row in rows:
-        fields = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}
-        yield json.dumps(fields, ensure_ascii=False)
+        yield json.dumps(dict(row), ensure_ascii=False, default=_plain)
+
+
+def _plain(value: object) -> str | float:
+    """Return what stands for a value that JSON lacks: ISO 8601 for days and instants, seconds for spans."""
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Decimal):
+        return float(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -223,11 +223,16 @@ _STATES = ("live", "overdue", "expired", "vanished")
 def read(connection: sa.Connection) -> Reading:
     """Read how every source of the database stands; the parts of the reading agree with each other."""
     with snapshot(connection):
-        instant: datetime = rows(connection, "SELECT syncer.instant()").scalar_one()
-        tallies: dict[str, dict[str, Tally]] = {}
-        for row in rows(connection, _TALLIES):
-            tallies.setdefault(row.source, {})[row.state] = Tally(row.files, row.bytes)
-        sources = [_source(connection, row, tallies.get(row.source, {}), instant) for row in rows(connection, _SOURCES)]
+        return read_within(connection)
+
+
+def read_within(connection: sa.Connection) -> Reading:
+    """Read the same within the caller's `snapshot`, so that it agrees with what else is read there."""
+    instant: datetime = rows(connection, "SELECT syncer.instant()").scalar_one()
+    tallies: dict[str, dict[str, Tally]] = {}
+    for row in rows(connection, _TALLIES):
+        tallies.setdefault(row.source, {})[row.state] = Tally(row.files, row.bytes)
+    sources = [_source(connection, row, tallies.get(row.source, {}), instant) for row in rows(connection, _SOURCES)]
     return Reading(instant, tuple(sources))
 
 
