@@ -83,7 +83,7 @@ class App:
         on_progress: Callable[[Progress], None] = lambda _: None,
     ) -> RunResult:
         """Take one pull of `source` to its end in the database at `url`: what `syncer sync` and the daemon run."""
-        waiting = Waiting(time.sleep, self.stop)
+        waiting = Waiting(time.sleep, self.stop, time.monotonic)
         with connect(url, pinned=True) as connection, self.source(source, connection, waiting) as api:
             return run_pull(
                 connection,
@@ -96,7 +96,7 @@ class App:
     @contextmanager
     def lookup(self, url: str, source: SourceSettings) -> Iterator[Lookup]:
         """Yield a lookup of `source` for the block: what `syncer lookup` asks."""
-        waiting = Waiting(time.sleep, self.stop)
+        waiting = Waiting(time.sleep, self.stop, time.monotonic)
         with connect(url) as connection, self.source(source, connection, waiting) as api:
             yield Lookup(connection, api, scope(source), account=source.account, holder=holder(), stop=self.stop)
 
