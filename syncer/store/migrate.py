@@ -36,7 +36,7 @@ def _config() -> Config:
 def upgrade(url: str, revision: str = "head") -> str | None:
     """Migrate the database at `url`; return the revision it had before (None for an empty one).
 
-    Safe to run from several processes at once. Raises DatabaseUnavailable.
+    Safe to run from several processes at once. Raises DatabaseUnavailable, and SchemaMismatch for a newer schema.
     """
     from alembic import command
 
@@ -47,6 +47,8 @@ def upgrade(url: str, revision: str = "head") -> str | None:
                 before = current_revision(connection)
                 if before == HEAD and revision == "head":
                     return before
+                if before is not None and before > HEAD:
+                    raise _newer(before)
                 config = _config()
                 config.attributes["connection"] = connection
                 command.upgrade(config, revision)
@@ -85,7 +87,11 @@ def require_head(connection: sa.Connection) -> None:
     if revision is None or revision < HEAD:
         found = "has no syncer schema yet" if revision is None else f"has the schema of revision {revision}"
         raise SchemaMismatch(f"The database {found}, this version needs {HEAD}. Run: syncer migrate")
-    raise SchemaMismatch(
+    raise _newer(revision)
+
+
+def _newer(revision: str) -> SchemaMismatch:
+    return SchemaMismatch(
         f"The database has schema revision {revision}, which is newer than this version of syncer ({HEAD}). "
         "Upgrade syncer on this machine."
     )
