@@ -17,6 +17,7 @@ from syncer.cli.common import (
     one_source,
     print_json,
     reported,
+    say,
     stopping,
 )
 from syncer.errors import SettingsError
@@ -63,7 +64,7 @@ def sync(
         if json:
             print_json(document(result, seconds))
         else:
-            print(sentence(result, seconds))
+            say(sentence(result, seconds))
         if result.error is not None:
             raise reported(result.error)
 

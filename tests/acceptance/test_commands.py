@@ -193,6 +193,33 @@ def test_a_reader_who_goes_early_is_no_failure(bare: Shell, database: str) -> No
             assert process.wait(timeout=30) == 0
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_nobody_reads_changes_no_exit_code(syncer: Shell, unbuffered: str) -> None:
+    shell = Shell(syncer.environ | {"PYTHONUNBUFFERED": unbuffered})
+    wrong = Shell(shell.environ | {"SYNCER_SECRET_KEY": "wrong"})
+    for command, expected in (
+        (lambda **streams: shell.start("sync", "--json", **streams), 0),
+        (lambda **streams: shell.start("status", **streams), 0),
+        (lambda **streams: shell.start("doctor", **streams), 0),
+        (lambda **streams: shell.start("migrate", **streams), 0),
+        (lambda **streams: wrong.start("sync", **streams), 3),
+    ):
+        with command() as process:
+            process.stdout.close()
+            err = process.stderr.read()
+            assert (process.wait(timeout=30), "Traceback" in err, "BrokenPipe" in err) == (expected, False, False)
+
+
+def test_output_that_cannot_be_written_is_1_and_a_sentence(syncer: Shell) -> None:
+    for command in (["sync", "--json"], ["status"], ["doctor"]):
+        with Path("/dev/full").open("w") as full, syncer.start(*command, stdout=full) as process:
+            assert process.stderr is not None
+            err = process.stderr.read()
+            assert process.wait(timeout=30) == 1
+            assert "Standard output cannot be written: No space left on device" in err
+            assert "Traceback" not in err
+
+
 def test_a_database_that_fails_halfway_leaves_half_an_array_and_no_second_document(bare: Shell, database: str) -> None:
     execute(
         database,
