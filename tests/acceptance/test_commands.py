@@ -195,19 +195,23 @@ def test_a_reader_who_goes_early_is_no_failure(bare: Shell, database: str) -> No
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_output_that_nobody_reads_changes_no_exit_code(syncer: Shell, unbuffered: str) -> None:
-    shell = Shell(syncer.environ | {"PYTHONUNBUFFERED": unbuffered})
-    wrong = Shell(shell.environ | {"SYNCER_SECRET_KEY": "wrong"})
-    for command, expected in (
-        (lambda **streams: shell.start("sync", "--json", **streams), 0),
-        (lambda **streams: shell.start("status", **streams), 0),
-        (lambda **streams: shell.start("doctor", **streams), 0),
-        (lambda **streams: shell.start("migrate", **streams), 0),
-        (lambda **streams: wrong.start("sync", **streams), 3),
+    right = Shell(syncer.environ | {"PYTHONUNBUFFERED": unbuffered})
+    wrong = Shell(right.environ | {"SYNCER_SECRET_KEY": "wrong"})
+    for shell, command, expected in (
+        (right, ["sync", "--json"], 0),
+        (right, ["status"], 0),
+        (right, ["doctor"], 0),
+        (right, ["migrate"], 0),
+        (wrong, ["sync"], 3),
     ):
-        with command() as process:
+        with shell.start(*command) as process:
+            assert process.stdout is not None
             process.stdout.close()
+            assert process.stderr is not None
             err = process.stderr.read()
-            assert (process.wait(timeout=30), "Traceback" in err, "BrokenPipe" in err) == (expected, False, False)
+            assert process.wait(timeout=30) == expected
+            assert "Traceback" not in err
+            assert "BrokenPipe" not in err
 
 
 def test_output_that_cannot_be_written_is_1_and_a_sentence(syncer: Shell) -> None:
