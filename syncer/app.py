@@ -89,7 +89,7 @@ class App:
 
         A pull that ended is followed by the day's inventory, a full one by the pruning of what need not be kept.
         """
-        waiting = Waiting(time.sleep, self.stop)
+        waiting = Waiting(time.sleep, self.stop, time.monotonic)
         with connect(url, pinned=True) as connection, self.source(source, connection, waiting) as api:
             tiers = [(tier.name, tier.span, tier.share) for tier in source.expiry_tiers]
             remember_tiers(connection, source.name, tiers)
@@ -109,7 +109,7 @@ class App:
     @contextmanager
     def lookup(self, url: str, source: SourceSettings) -> Iterator[Lookup]:
         """Yield a lookup of `source` for the block: what `syncer lookup` asks."""
-        waiting = Waiting(time.sleep, self.stop)
+        waiting = Waiting(time.sleep, self.stop, time.monotonic)
         with connect(url) as connection, self.source(source, connection, waiting) as api:
             yield Lookup(connection, api, scope(source), account=source.account, holder=holder(), stop=self.stop)
 

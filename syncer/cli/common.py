@@ -108,9 +108,30 @@ def print_error(error: SyncerError) -> None:
         print(f"syncer: {line}", file=sys.stderr)
 
 
+def say(text: str = "") -> None:
+    """Print `text` on standard output; that its reader has gone (head, less) is no failure, and changes no exit code.
+
+    Raises SyncerError when it cannot be written otherwise, such as to a full disk.
+    """
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        _write_nowhere()
+    except OSError as error:
+        _write_nowhere()
+        raise SyncerError(
+            f"Standard output cannot be written: {error.strerror}. What was done before stands."
+        ) from None
+
+
+def _write_nowhere() -> None:
+    """Let nothing more go to standard output: Python would try to write the rest when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def print_json(document: object) -> None:
     """Print one JSON document on standard output; instants as ISO 8601."""
-    print(json.dumps(document, ensure_ascii=False, default=_plain, indent=2 if sys.stdout.isatty() else None))
+    say(json.dumps(document, ensure_ascii=False, default=_plain, indent=2 if sys.stdout.isatty() else None))
 
 
 def _plain(value: object) -> object:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from syncer.cli.common import Config, Json, json_errors, make_app, print_json, stopping
+from syncer.cli.common import Config, Json, json_errors, make_app, print_json, say, stopping
 from syncer.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def doctor(
         for check in _checks(source, config):
             if not json:
                 if check.source is not None and (not checks or checks[-1].source != check.source):
-                    typer.echo(f"\nsource {check.source}")
+                    say(f"\nsource {check.source}")
                 _print(check)
             checks.append(check)
     first = next((check for check in checks if check.level is Level.FAILED), None)
@@ -51,7 +51,7 @@ def doctor(
     if json:
         print_json(_document(checks, worst, first))
     elif first is None:
-        print("\nAll is well." if worst is Level.OK else "\nIt works; see the warnings.")
+        say("\nAll is well." if worst is Level.OK else "\nIt works; see the warnings.")
     raise typer.Exit(0 if first is None else first.exit_code)
 
 
@@ -78,10 +78,10 @@ def _document(checks: Iterable[Check], worst: str, first: Check | None) -> dict[
 
 def _print(check: Check) -> None:
     level = f"{check.level:<{_LEVEL}}"
-    if not os.environ.get("NO_COLOR"):
+    if sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
         level = typer.style(level, fg=_COLOURS[check.level])
     body = _wrapped(check.found) + ("\n" + _wrapped(check.advice) if check.advice else "")
-    typer.echo(f"{level}{check.name:<{_INDENT - _LEVEL}}{body.lstrip()}")
+    say(f"{level}{check.name:<{_INDENT - _LEVEL}}{body.lstrip()}")
 
 
 def _wrapped(text: str) -> str:

@@ -55,15 +55,14 @@ def _options(
 
 def main() -> None:
     """Run the command line; every failure that a user can cause ends as a sentence on standard error."""
+    # A stream that was closed before the start (>&-) is None: what is written to it goes nowhere.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, PTH123 - open for the life of the process
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123 - open for the life of the process
     try:
         app()
     except SyncerError as error:
         print_error(error)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # Whoever read our output (head, less) has gone; nothing is wrong, but Python must not try to flush again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncer.cli.common import Config, Json, json_errors, make_app, print_json
+from syncer.cli.common import Config, Json, json_errors, make_app, print_json, say
 
 
 def migrate(*, json: Json = False, config: Config = None) -> None:
@@ -20,6 +20,6 @@ def migrate(*, json: Json = False, config: Config = None) -> None:
     if json:
         print_json({"before": before, "after": HEAD, "changed": before != HEAD})
     elif before == HEAD:
-        print(f"The database already has the newest schema ({HEAD}).")
+        say(f"The database already has the newest schema ({HEAD}).")
     else:
-        print(f"The database now has schema {HEAD}" + (f" (before: {before})." if before else " (it had none)."))
+        say(f"The database now has schema {HEAD}" + (f" (before: {before})." if before else " (it had none)."))

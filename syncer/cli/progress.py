@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -47,8 +47,7 @@ class _Printer:
         """Leave the last state on a line of its own."""
         if self._terminal and self._last is not None:
             self._show(self._last, time.monotonic())
-            self._stream.write("\n")
-            self._stream.flush()
+            self._write("\n")
 
     def _show(self, progress: Progress, now: float) -> None:
         assert self._first is not None
@@ -56,10 +55,15 @@ class _Printer:
         if self._terminal:
             # Pad over what a longer line left behind.
             padded, self._width = text.ljust(self._width), len(text)
-            self._stream.write(f"\r{padded}")
+            self._write(f"\r{padded}")
         else:
-            self._stream.write(f"{text}\n")
-        self._stream.flush()
+            self._write(f"{text}\n")
+
+    def _write(self, text: str) -> None:
+        # Nobody may be reading any more; a pull does not end for that.
+        with suppress(OSError):
+            self._stream.write(text)
+            self._stream.flush()
 
 
 def line(source: str, first: Progress, progress: Progress, seconds: float) -> str:

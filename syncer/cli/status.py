@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from syncer import words
-from syncer.cli.common import Config, Json, json_errors, make_app, print_json
+from syncer.cli.common import Config, Json, json_errors, make_app, print_json, say
 
 if TYPE_CHECKING:
     from syncer.settings import Settings
@@ -49,7 +49,7 @@ def status(
             return
         for number, entry in enumerate(entries):
             if number:
-                print()
+                say()
             _print(entry, reading.instant)
 
 
@@ -101,10 +101,10 @@ def _document(entry: _Entry) -> dict[str, Any]:
 
 def _print(entry: _Entry, now: datetime) -> None:
     removed = "" if entry.configured else " (no longer in the settings)"
-    print(_wrapped(f"{entry.name}{removed}: {entry.trust.sentence}", first="", rest="  "))
+    say(_wrapped(f"{entry.name}{removed}: {entry.trust.sentence}", first="", rest="  "))
     if entry.status is not None:
         for label, text in _lines(entry.status, now):
-            print(_paragraph(label, text))
+            say(_paragraph(label, text))
 
 
 def _lines(status: SourceStatus, now: datetime) -> Iterator[tuple[str, str]]:

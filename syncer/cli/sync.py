@@ -17,6 +17,7 @@ from syncer.cli.common import (
     one_source,
     print_json,
     reported,
+    say,
     stopping,
 )
 from syncer.errors import SettingsError
@@ -63,7 +64,7 @@ def sync(
         if json:
             print_json(document(result, seconds))
         else:
-            print(sentence(result, seconds))
+            say(sentence(result, seconds))
         if result.error is not None:
             raise reported(result.error)
 
@@ -113,6 +114,11 @@ def sentence(result: RunResult, seconds: float) -> str:
     )
     why = f"\n{result.reason}" if result.reason and result.error is None else ""
     return (
-        f"{result.source}: {result.kind} pull {result.pull_id} {outcome}: {totals['files']:,} files listed on "
-        f"{totals['pages']:,} pages ({counts}); {result.api_calls:,} calls in {seconds:.1f} s{why}"
+        f"{result.source}: {result.kind} pull {result.pull_id} {outcome}: {_counted(totals['files'], 'file')} listed "
+        f"on {_counted(totals['pages'], 'page')} ({counts}); "
+        f"{_counted(result.api_calls, 'call')} in {seconds:.1f} s{why}"
     )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -97,7 +97,7 @@ class Daemon:
 
     def _first_contact(self, stack: ExitStack) -> str:
         """Open the database and make the sources' rows; a database of one's own may take a minute to answer."""
-        waiting = Waiting(time.sleep, self._app.stop)
+        waiting = Waiting(time.sleep, self._app.stop, time.monotonic)
         began, pause = time.monotonic(), 1.0
         while True:
             try:

@@ -40,7 +40,7 @@ def examine(
         return
     # One attempt a call: what fails now is told now, and the calls stay countable.
     impatient = replace(settings, retry_for=timedelta(0), request_timeout=min(settings.request_timeout, _PATIENCE))
-    waiting = Waiting(time.sleep, app.stop)
+    waiting = Waiting(time.sleep, app.stop, time.monotonic)
     connection = None if opened is None else opened.connection
     with opened.explained() if opened else nullcontext(), app.source(impatient, connection, waiting) as api:
         answer = _ask(api, settings, None)

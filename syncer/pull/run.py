@@ -125,10 +125,13 @@ def _claimed(connection: Connection, plan: Plan, waiting: Waiting) -> Iterator[i
     """Hold the source's lease for the block, renewed while it waits, and give it back whatever happens."""
     name, seconds = plan.scope.source, plan.lease_seconds
     epoch = leases.claim(connection, name, holder=plan.holder, seconds=seconds, sleep=waiting)
-    waiting.renew = lambda: leases.renew(connection, name, epoch=epoch, seconds=seconds)
-    waiting.interval = seconds / 3
+
+    def renew() -> None:
+        leases.renew(connection, name, epoch=epoch, seconds=seconds)
+
     try:
-        yield epoch
+        with waiting.renewing(renew, interval=seconds / 3):
+            yield epoch
     except BaseException:
         # A dead connection has already freed the source; the error that killed it is the one to report.
         with suppress(Exception):
@@ -136,8 +139,6 @@ def _claimed(connection: Connection, plan: Plan, waiting: Waiting) -> Iterator[i
         raise
     else:
         leases.release(connection, name, epoch=epoch)
-    finally:
-        waiting.renew = None
 
 
 def _take_up(connection: Connection, plan: Plan, claim: Claim) -> StoredPull:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from syncer.errors import Stopped
 
@@ -36,28 +37,39 @@ class StopRequest:
 class Waiting:
     """A sleep for the source's quota and retries: it renews the lease on the way, and raises Stopped.
 
-    `renew` is set while a run holds a lease; it is called every `interval` seconds of waiting.
+    The time that calls took counts too: a run that waits for a server which hangs is alive, and keeps its source.
     """
 
-    def __init__(self, sleep: Callable[[float], None], stop: StopRequest) -> None:
+    def __init__(self, sleep: Callable[[float], None], stop: StopRequest, monotonic: Callable[[], float]) -> None:
         self._sleep = sleep
+        self._monotonic = monotonic
         self.stop = stop
-        self.renew: Callable[[], None] | None = None
-        self.interval = 20.0
-        self._since_renewal = 0.0
+        self._renew: Callable[[], None] | None = None
+        self._interval = self._renewed_at = 0.0
         self.waited = 0.0
+
+    @contextmanager
+    def renewing(self, renew: Callable[[], None], *, interval: float) -> Iterator[None]:
+        """During the block call `renew` in any wait that begins or goes on `interval` seconds after the last time."""
+        self._renew, self._interval, self._renewed_at = renew, interval, self._monotonic()
+        try:
+            yield
+        finally:
+            self._renew = None
 
     def __call__(self, seconds: float) -> None:
         """Wait `seconds`. Raises Stopped, and Fenced when the lease was lost meanwhile."""
         left = seconds
         while left > 0:
             self.stop.check()
+            self._renew_when_due()
             part = min(left, _SLICE_SECONDS)
             self._sleep(part)
             left -= part
             self.waited += part
-            self._since_renewal += part
-            if self.renew is not None and self._since_renewal >= self.interval:
-                self._since_renewal = 0.0
-                self.renew()
         self.stop.check()
+
+    def _renew_when_due(self) -> None:
+        if self._renew is not None and self._monotonic() - self._renewed_at >= self._interval:
+            self._renewed_at = self._monotonic()
+            self._renew()

@@ -193,6 +193,37 @@ def test_a_reader_who_goes_early_is_no_failure(bare: Shell, database: str) -> No
             assert process.wait(timeout=30) == 0
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_nobody_reads_changes_no_exit_code(syncer: Shell, unbuffered: str) -> None:
+    right = Shell(syncer.environ | {"PYTHONUNBUFFERED": unbuffered})
+    wrong = Shell(right.environ | {"SYNCER_SECRET_KEY": "wrong"})
+    for shell, command, expected in (
+        (right, ["sync", "--json"], 0),
+        (right, ["status"], 0),
+        (right, ["doctor"], 0),
+        (right, ["migrate"], 0),
+        (wrong, ["sync"], 3),
+    ):
+        with shell.start(*command) as process:
+            assert process.stdout is not None
+            process.stdout.close()
+            assert process.stderr is not None
+            err = process.stderr.read()
+            assert process.wait(timeout=30) == expected
+            assert "Traceback" not in err
+            assert "BrokenPipe" not in err
+
+
+def test_output_that_cannot_be_written_is_1_and_a_sentence(syncer: Shell) -> None:
+    for command in (["sync", "--json"], ["status"], ["doctor"]):
+        with Path("/dev/full").open("w") as full, syncer.start(*command, stdout=full) as process:
+            assert process.stderr is not None
+            err = process.stderr.read()
+            assert process.wait(timeout=30) == 1
+            assert "Standard output cannot be written: No space left on device" in err
+            assert "Traceback" not in err
+
+
 def test_a_database_that_fails_halfway_leaves_half_an_array_and_no_second_document(bare: Shell, database: str) -> None:
     execute(
         database,

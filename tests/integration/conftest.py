@@ -99,9 +99,7 @@ class Rig:
 
     def assert_equals_listing(self) -> None:
         """Assert that what is present is what the API lists, field by field, no more and no less."""
-        present = {
-            file_id: fields for file_id, (fields, state) in self.table().items() if state in {"live", "overdue"}
-        }
+        present = {file_id: fields for file_id, (fields, state) in self.table().items() if state in {"live", "overdue"}}
         assert present == {row["fileId"]: row for row in self.simulator.listing()}
 
     def error_of(self, result: RunResult) -> SyncerError:

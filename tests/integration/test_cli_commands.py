@@ -15,6 +15,7 @@ import pytest
 
 from syncer.cli.main import main
 from syncer.simulator import SECRET_ID, SECRET_KEY, Simulator, World
+from syncer.store.migrate import HEAD
 
 HOSTILE = "\x1b[2J=evil\u202e\nname"
 
@@ -148,6 +149,17 @@ def test_failures_are_json_documents_too(bare: Shell, empty_database: str) -> No
     doctor = foreign("doctor", "--json")
     assert (doctor.code, doctor.document["exit_code"], doctor.document["result"]) == (5, 5, "failed")
     assert "syncer migrate" in doctor.document["error"]
+
+
+def test_a_schema_from_the_future_is_5_and_a_sentence_for_every_command(bare: Shell, database: str) -> None:
+    execute(database, "UPDATE syncer.alembic_version SET version_num = '9999'")
+    try:
+        for arguments in (["migrate", "--json"], ["status", "--json"]):
+            ended = bare(*arguments)
+            assert (ended.code, ended.document["exit_code"]) == (5, 5)
+            assert "9999, which is newer than this version" in ended.document["error"]
+    finally:
+        execute(database, f"UPDATE syncer.alembic_version SET version_num = '{HEAD}'")
 
 
 def test_a_lookup_by_id_stores_and_lists_what_is_missing(syncer: Shell, api: Simulator, bare: Shell) -> None:
