@@ -125,11 +125,12 @@ def explained(url: str) -> Iterator[None]:
 def explain(error: exc.DBAPIError, url: str) -> Exception:
     """Return the error of ours that says what the driver's error means, or the driver's own when it is our mistake."""
     sqlstate = getattr(error.orig, "sqlstate", None) or ""
-    detail = " ".join(str(error.orig).split())
+    lines = (" ".join(line.split()) for line in str(error.orig).splitlines())
+    detail = "; ".join(line for line in lines if line).rstrip(".?")
     parsed = normalised(url)
     if parsed.password:
         detail = detail.replace(str(parsed.password), "***")
-    where = parsed.render_as_string(hide_password=True)
+    where = parsed.set(drivername="postgresql").render_as_string(hide_password=True)
     if sqlstate in {"42P01", "42703", "3F000", "42883"}:
         return SchemaMismatch(f"The database's schema is not what this version expects ({detail}). Run: syncer migrate")
     if sqlstate == "25P03":
