@@ -136,9 +136,11 @@ class Suspicion:
     """What a proven pull did not list, before it was asked for by id.
 
     `present` are the unexpired files of the pull's scope that were known before it began, `missing` those of them
-    that it did not list; `suspects` counts the expired ones too, which are expected to go.
+    that it did not list; `suspects` counts the expired ones too, which are expected to go. `elsewhere` says that the
+    last pull that was swept listed another account, endpoint or region.
     """
 
     suspects: int
     missing: int
     present: int
+    elsewhere: bool = False

@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from syncer.errors import Endless, Stopped, SweepRefused, SyncerError
-from syncer.model import ContextLost, EndOfListing, Page, PullKind, Source, Suspicion
+from syncer.model import ContextLost, EndOfListing, Order, Page, PullKind, Source, Suspicion
 from syncer.pull import machine
+from syncer.pull.confirm import Confirmation
 from syncer.pull.machine import GiveUp, Phase, PullState
-from syncer.pull.sweep import CONFIRM_BATCH, brake_holds, judge, refusal
+from syncer.pull.sweep import UNCONFIRMED, brake_holds, refusal
 from syncer.pull.waiting import Waiting
 from syncer.store import leases, pages, pulls, sweeps
 from syncer.store.database import Connection
@@ -80,14 +81,21 @@ def run_pull(
     """Take one pull to its end, or to the failure that the result names.
 
     `connection` must be the caller's own and live as long as the run: the lease is bound to its session. Raises Busy
-    when another process holds the source; failures of the database pass through.
+    when another process holds the source, and what the API's first answer means when the settings have changed under
+    an unfinished pull; failures of the database pass through.
     """
     scope = plan.scope
     leases.ensure_source(connection, scope.source, account=plan.account, prefix=scope.prefix)
     with _claimed(connection, plan, waiting) as epoch:
         run_id = pulls.begin_run(connection, scope.source, plan.kind, holder=plan.holder)
         claim = Claim(scope.source, epoch, plan.lease_seconds, run_id)
-        stored = _take_up(connection, plan, claim)
+        try:
+            stored = _take_up(connection, source, plan, claim)
+        except SyncerError as failure:
+            pulls.end_run(
+                connection, scope.source, run_id, pull_id=None, outcome="failed", error=str(failure), calls=source.calls
+            )
+            raise
         attempt = _Attempt(
             connection=connection,
             source=source,
@@ -141,9 +149,15 @@ def _claimed(connection: Connection, plan: Plan, waiting: Waiting) -> Iterator[i
         leases.release(connection, name, epoch=epoch)
 
 
-def _take_up(connection: Connection, plan: Plan, claim: Claim) -> StoredPull:
+def _take_up(connection: Connection, source: Source, plan: Plan, claim: Claim) -> StoredPull:
     if plan.kind is PullKind.RECENT:
         return pulls.begin_recent(connection, claim, plan.scope)
+    if pulls.would_abandon(connection, plan.scope, allow_sweep=plan.allow_sweep):
+        # A mistyped key must not cost a checkpoint: an unfinished pull is given up only once the API has answered
+        # with the new settings.
+        source.list_page(
+            order=Order.NEWEST_FIRST, prefix=plan.scope.prefix, page_size=plan.scope.page_size, context=None
+        )
     return pulls.take_up_full(connection, claim, plan.scope, allow_sweep=plan.allow_sweep)
 
 
@@ -175,7 +189,8 @@ class _Attempt:
         """Read the listing, prove its end, sweep; return outcome, reason and what went wrong."""
         try:
             self._read()
-            end = self._conclude()
+            end = self._conclusion()
+            pulls.finish(self.connection, self.claim, self.pull_id, end, calls=self._new_calls())
         except SyncerError as error:
             outcome = "stopped" if isinstance(error, Stopped) else "failed"
             pulls.interrupt(
@@ -282,29 +297,29 @@ class _Attempt:
             raise Endless(after.message)
         self._report()
 
-    def _conclude(self) -> End:
-        """End the pull: sweep what a proven full pull did not list, and say why it is proven or not."""
-        settled, reason, error, doubts = self.state.proven, self.state.reason or "", None, list[str]()
+    def _conclusion(self) -> End:
+        """Return how the pull ends: a full one whose end is sure sweeps first, unless something may be missing."""
+        settled, refused, doubts = self.state.proven, None, list[str]()
         if settled and self.plan.kind is PullKind.FULL:
             doubts = _doubts(self._totals())
             if not doubts:
-                error = self._sweep()
-                doubts = _drift(self._totals())
-        end = End(
+                refused, doubts = self._sweep()
+        return End(
             outcome="complete" if settled else "unproven",
-            reason="; but ".join([reason, *doubts]),
+            reason="; but ".join([self.state.reason or "", *doubts]),
             settled=settled,
             proven=settled and not doubts,
-            error=error,
+            error=refused,
         )
-        pulls.finish(self.connection, self.claim, self.pull_id, end, calls=self._new_calls())
-        return end
 
     def _totals(self) -> dict[str, Any]:
         return pulls.totals(self.connection, self.claim.source, self.pull_id)
 
-    def _sweep(self) -> str | None:
-        """Mark as gone what the pull did not list and the API does not know; return why that was refused."""
+    def _sweep(self) -> tuple[str | None, list[str]]:
+        """Mark as gone what the pull did not list and the API does not know.
+
+        Returns why that was refused, and what it showed that speaks against the listing.
+        """
 
         def allowed(suspicion: Suspicion) -> bool:
             return self.allow_sweep or not brake_holds(suspicion, self.plan.brake)
@@ -312,31 +327,16 @@ class _Attempt:
         if not sweeps.gathered(self.connection, self.claim.source, self.pull_id):
             suspicion, sweep = sweeps.gather(self.connection, self.claim, self.pull_id, allowed=allowed)
             if not sweep:
-                return refusal(suspicion, self.plan.brake)
-        canary = sweeps.canary(self.connection, self.claim.source, self.pull_id)
-        while ids := sweeps.next_suspects(self.connection, self.claim.source, self.pull_id, CONFIRM_BATCH):
-            self._confirm(ids, canary)
-        return None
-
-    def _confirm(self, ids: list[str], canary: str | None) -> None:
-        """Ask the API for each suspect by id; mark the missing ones as gone."""
-        batches = [[canary, *ids] if canary is not None else ids]
-        while batches:
-            self.waiting.stop.check()
-            batch = batches.pop()
-            answer = self.source.lookup(batch)
-            judgement = judge(batch, answer, parts=len(batch))
-            batches += [again for again in judgement.again if again != [canary]]
-            if isinstance(answer, Page):
-                pages.commit_confirmed(self.connection, self.claim, answer)
-            sweeps.resolve(
-                self.connection,
-                self.claim,
-                self.pull_id,
-                missing=[each for each in judgement.missing if each != canary],
-                alive=[each for each in judgement.alive + judgement.undecided if each != canary],
-                calls=self._new_calls(),
-            )
+                return refusal(suspicion, self.plan.brake), []
+        confirmed = Confirmation(
+            connection=self.connection,
+            source=self.source,
+            claim=self.claim,
+            pull_id=self.pull_id,
+            stop=self.waiting.stop,
+            new_calls=self._new_calls,
+        ).carry_out()
+        return None, _drift(self._totals()) if confirmed else [UNCONFIRMED]
 
     def _boundary(self) -> datetime | None:
         """Files created before this were listed by the last cleanly finished pull; None before any full one.

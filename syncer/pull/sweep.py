@@ -22,18 +22,33 @@ DEFAULT_PAGE_SIZE = 10
 
 
 def brake_holds(suspicion: Suspicion, brake: float) -> bool:
-    """Return whether the sweep must be refused: more would go than the share `brake` of the present files."""
+    """Return whether the sweep must be refused: more would go than the share `brake` of the present files.
+
+    Nothing goes because another account was listed, however little it is.
+    """
+    if suspicion.elsewhere:
+        return suspicion.suspects > 0
     return suspicion.missing > brake * max(suspicion.present, SMALL_SCOPE)
 
 
 def refusal(suspicion: Suspicion, brake: float) -> str:
     """Return the sentence that says what to check before the brake is released."""
+    if suspicion.elsewhere:
+        return (
+            f"The pull is complete, but it listed another account, endpoint or region than the last one, and "
+            f"{suspicion.suspects:,} known files are not there: nothing was marked gone. Check SYNCER_SECRET_ID, "
+            "SYNCER_API_URL and SYNCER_REGION. If only the key of the same account was changed, or the account was "
+            "changed on purpose, run once: syncer sync --allow-sweep"
+        )
     return (
         f"The pull is complete, but it did not list {suspicion.missing:,} of {suspicion.present:,} known, unexpired "
         f"files, more than SYNCER_SWEEP_BRAKE ({brake:g}) allows: nothing was marked gone. Check that the account, "
         "the credentials and the prefix are the right ones and that somebody really deleted these files; then run "
         "once: syncer sync --allow-sweep"
     )
+
+
+UNCONFIRMED = "the API did not answer questions by file id for files that it had just listed, so nothing more was swept"
 
 
 @dataclass(frozen=True, slots=True)

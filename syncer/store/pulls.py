@@ -148,19 +148,18 @@ def end_run(
     rows(connection, _END_RUN, source=source, run=run_id, pull=pull_id, outcome=outcome, error=error, calls=calls)
 
 
+def would_abandon(connection: sa.Connection, scope: Scope, *, allow_sweep: bool) -> bool:
+    """Return whether `take_up_full` would give an unfinished pull up."""
+    found = _unfinished(connection, scope)
+    return found is not None and not (found.same_scope and (found.allow_sweep or not allow_sweep))
+
+
 def take_up_full(connection: sa.Connection, claim: Claim, scope: Scope, *, allow_sweep: bool) -> StoredPull:
     """Resume the source's unfinished full pull if its scope is this one, else abandon it and begin a new one.
 
     With `allow_sweep` only a pull that was itself begun so is resumed: the brake is released for fresh evidence.
     """
-    found = rows(
-        connection,
-        _UNFINISHED,
-        source=scope.source,
-        listing=scope.listing,
-        prefix=scope.prefix,
-        page_size=scope.page_size,
-    ).one_or_none()
+    found = _unfinished(connection, scope)
     if found is None:
         return _begin(connection, claim, scope, "full", allow_sweep=allow_sweep)
     if not found.same_scope:
@@ -183,6 +182,17 @@ def take_up_full(connection: sa.Connection, claim: Claim, scope: Scope, *, allow
             resumed=True,
         )
     return _begin(connection, claim, scope, "full", allow_sweep=allow_sweep)
+
+
+def _unfinished(connection: sa.Connection, scope: Scope) -> sa.Row[Any] | None:
+    return rows(
+        connection,
+        _UNFINISHED,
+        source=scope.source,
+        listing=scope.listing,
+        prefix=scope.prefix,
+        page_size=scope.page_size,
+    ).one_or_none()
 
 
 def begin_recent(connection: sa.Connection, claim: Claim, scope: Scope) -> StoredPull:

@@ -33,7 +33,11 @@ kept AS (
 )
 SELECT (SELECT count(*) FROM absent) AS suspects,
        (SELECT count(*) FROM absent WHERE unexpired) AS missing,
-       (SELECT count(*) FROM known WHERE unexpired) AS present
+       (SELECT count(*) FROM known WHERE unexpired) AS present,
+       coalesce((SELECT b.listing <> p.listing FROM syncer.pull b, syncer.pull p
+                 WHERE p.source = %(source)s AND p.pull_id = %(pull)s AND b.source = %(source)s
+                   AND b.kind = 'full' AND b.proven AND b.error IS NULL
+                 ORDER BY b.pull_id DESC LIMIT 1), false) AS elsewhere
 FROM fence
 """
 
@@ -47,11 +51,15 @@ _NEXT = """
 SELECT file_id FROM syncer.suspect WHERE source = %(source)s AND pull_id = %(pull)s ORDER BY file_id LIMIT %(limit)s
 """
 
-# The newest file that the pull listed: the least likely to have gone since.
-_CANARY = """
-SELECT file_ids[1] FROM syncer.page
-WHERE source = %(source)s AND pull_id = %(pull)s AND part = 'listing' AND cardinality(file_ids) > 0
-ORDER BY generation DESC, page LIMIT 1
+# A few files from here and there in the listing, so that no single deletion since takes them all.
+_CANARIES = """
+SELECT unnest(file_ids[1:2]) FROM (
+  SELECT DISTINCT ON (tile) file_ids FROM (
+    SELECT file_ids, page, ntile(5) OVER (ORDER BY page) AS tile FROM syncer.page
+    WHERE source = %(source)s AND pull_id = %(pull)s AND part = 'listing' AND cardinality(file_ids) > 0
+      AND generation = (SELECT max(generation) FROM syncer.page WHERE source = %(source)s AND pull_id = %(pull)s)
+  ) AS listed ORDER BY tile, page
+) AS spread
 """
 
 _RESOLVE = """
@@ -76,10 +84,11 @@ settled AS (
   DELETE FROM syncer.suspect s USING fence
   WHERE s.source = %(source)s AND s.pull_id = %(pull)s
     AND (s.file_id = ANY (%(missing)s::text[]) OR s.file_id = ANY (%(alive)s::text[]))
+  RETURNING s.file_id
 )
 UPDATE syncer.pull p
 SET gone = p.gone + (SELECT count(*) FROM gone),
-    drifted = p.drifted + (SELECT count(*) FROM syncer.file f
+    drifted = p.drifted + (SELECT count(*) FROM settled s JOIN syncer.file f USING (file_id)
       WHERE f.source = %(source)s AND f.file_id = ANY (%(alive)s::text[])
         AND coalesce(f.expires_at > syncer.instant(), true) AND (p.prefix = '' OR starts_with(f.name, p.prefix))),
     api_calls = p.api_calls + %(calls)s
@@ -99,7 +108,7 @@ def gather(
         row = rows(connection, _GATHER, source=claim.source, epoch=claim.epoch, pull=pull_id).one_or_none()
         if row is None:
             raise fenced(claim.source)
-        found = Suspicion(row.suspects, row.missing, row.present)
+        found = Suspicion(row.suspects, row.missing, row.present, row.elsewhere)
         sweep = allowed(found)
         if sweep:
             rows(connection, _GATHERED, source=claim.source, pull=pull_id, suspects=found.suspects)
@@ -124,10 +133,14 @@ def next_suspects(connection: sa.Connection, source: str, pull_id: int, limit: i
     return list(rows(connection, _NEXT, source=source, pull=pull_id, limit=limit).scalars())
 
 
-def canary(connection: sa.Connection, source: str, pull_id: int) -> str | None:
-    """Return the id of a file that the pull listed, None when it listed nothing."""
-    found: str | None = rows(connection, _CANARY, source=source, pull=pull_id).scalar()
-    return found
+def canaries(connection: sa.Connection, source: str, pull_id: int) -> list[str]:
+    """Return the ids of a few files that the pull listed, none when it listed nothing."""
+    return list(rows(connection, _CANARIES, source=source, pull=pull_id).scalars())
+
+
+def let_go(connection: sa.Connection, source: str, pull_id: int) -> None:
+    """Forget the suspects that are left: their files stay as they are."""
+    rows(connection, _LET_GO, source=source, pull=pull_id)
 
 
 def resolve(

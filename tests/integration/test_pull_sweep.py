@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from syncer.errors import SweepRefused
+from syncer.errors import Refused, SweepRefused
 from syncer.simulator import (
     Behaviour,
     End,
@@ -21,6 +21,7 @@ from syncer.simulator import (
     Faults,
     Kind,
     Paging,
+    Simulator,
     Ties,
     World,
     coded,
@@ -29,7 +30,7 @@ from syncer.simulator import (
     on,
 )
 
-from .conftest import Rig
+from .conftest import MakeRig, Rig
 from .statements import killed_before_statement
 
 Simulated = Callable[..., Rig]
@@ -398,3 +399,44 @@ def test_files_listed_only_by_a_generation_whose_context_died_are_not_suspects(s
     second = rig.sync()
     assert second.totals["gone"] == 5
     assert rig.table() == rig.simulator.table()
+
+
+def test_nothing_goes_when_the_api_answers_no_question_by_id(simulated: Simulated) -> None:
+    """An API whose questions by id are broken must not turn what the listing skipped into what vanished."""
+    rig = simulated(SMALL, world=World(200), behaviour=Behaviour(paging=Paging.POSITIONAL))
+    rig.sync()
+    skipped_while_read(rig, 5)
+    cap_lookups(rig, 0)
+    result = rig.sync()
+    assert result.totals["gone"] == 0
+    assert (result.outcome, result.totals["verdict"]) == ("complete", "unproven")
+    assert result.reason is not None
+    assert "by file id" in result.reason
+    assert rig.rows("SELECT count(*) AS left FROM syncer.suspect") == [{"left": 0}]
+    assert all(rig.table()[row["fileId"]][1] == "live" for row in rig.simulator.listing())
+
+
+def test_another_account_marks_nothing_as_gone_however_little_it_is(make_rig: MakeRig) -> None:
+    with Simulator(World(9, seed=3)) as ours, Simulator(World(9, seed=77)) as theirs:
+        make_rig(ours).sync()
+        rig = make_rig(theirs)
+        for _ in range(2):
+            result = rig.sync()
+            assert rig.error_of(result).exit_code == 6
+            assert "another account" in str(result.error)
+            assert result.totals["gone"] == 0
+        assert rig.sync(allow_sweep=True).totals["gone"] == 9
+        assert rig.sync().error is None
+
+
+def test_a_mistyped_key_costs_no_checkpoint(simulated: Simulated) -> None:
+    rig = simulated(SMALL, world=World(200))
+    stopped = rig.sync(stop_after=5)
+    key = rig.environ["SYNCER_SECRET_ID"]
+    rig.environ["SYNCER_SECRET_ID"] = "typo"
+    with pytest.raises(Refused):
+        rig.sync()
+    rig.environ["SYNCER_SECRET_ID"] = key
+    result = rig.sync()
+    assert result.resumed
+    assert result.pull_id == stopped.pull_id
