@@ -100,6 +100,7 @@ def document(source: str, result: LookupResult, wanted: list[str], seconds: floa
         "missing": result.missing,
         "undecided": result.undecided,
         "rejected": result.rejected,
+        "complete": result.complete,
         "api_calls": result.api_calls,
         "seconds": round(seconds, 3),
     }
@@ -142,6 +143,8 @@ def _print(result: LookupResult, wanted: list[str], now: datetime, seconds: floa
             print(f"{title}: {visible(each)}", file=sys.stderr)
         if len(ids) > _SHOWN:
             print(f"{title}: {len(ids) - _SHOWN:,} more (--json lists all)", file=sys.stderr)
+    if not result.complete:
+        print("A reply before the listing's end may have been lost: files may be missing, ask again.", file=sys.stderr)
     rejected = f", {result.rejected:,} not understood (see report.rejected)" if result.rejected else ""
     absent = f", {len(result.missing):,} missing" if wanted else ""
     print(

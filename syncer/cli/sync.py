@@ -95,8 +95,9 @@ def document(result: RunResult, seconds: float) -> dict[str, Any]:
 def sentence(result: RunResult, seconds: float) -> str:
     """Return what a run did, for a person."""
     totals = result.totals
+    proven = {"proven": ", proven", "unproven": ", but not proven"}.get(totals["verdict"], "")
     outcome = {
-        "complete": "complete",
+        "complete": f"complete{proven}",
         "unproven": "ended, but unproven",
         "failed": "failed; its checkpoint stands",
         "stopped": "stopped; its checkpoint stands",

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import assert_never
 
-from syncer.errors import Endless, Stopped, SyncerError, Unavailable
-from syncer.model import BackupFile, ContextLost, EndOfListing, FilesMissing, Order, Page, Source
-from syncer.pull.machine import FRUITLESS_LISTINGS
+from syncer.errors import Endless, Stopped, SyncerError
+from syncer.model import BackupFile, ContextLost, EndOfListing, FilesMissing, Order, Page, PullKind, Source
+from syncer.pull import machine
+from syncer.pull.machine import GiveUp, Phase, PullState
 from syncer.pull.sweep import LOOKUP_BATCH, judge
 from syncer.pull.waiting import StopRequest
 from syncer.store import leases, pages, pulls
@@ -18,13 +20,17 @@ from syncer.store.pulls import Scope
 
 @dataclass
 class LookupResult:
-    """What the API answered: the files by id, the ids it does not know, and those it could not decide."""
+    """What the API answered: the files by id, the ids it does not know, and those it could not decide.
+
+    `complete` is False when a listing came to an end (70008) that may hide a page.
+    """
 
     files: dict[str, BackupFile] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     undecided: list[str] = field(default_factory=list)
     rejected: int = 0
     api_calls: int = 0
+    complete: bool = True
 
 
 @dataclass
@@ -57,43 +63,34 @@ class Lookup:
         return result
 
     def by_prefix(self, prefix: str, order: Order) -> LookupResult:
-        """List every file whose name begins with `prefix`."""
+        """List every file whose name begins with `prefix`. Raises Endless like a pull."""
         result = LookupResult()
         with self._run(result) as run_id:
-            for page in self._listing(prefix, order):
+            for page in self._listing(prefix, order, result):
                 self._store(run_id, page, result)
         return result
 
-    def _listing(self, prefix: str, order: Order) -> Iterator[Page]:
-        """Yield the pages of a listing to its end; it begins anew, a few times, when its context is lost."""
-        context: str | None = None
-        seen: set[bytes | None] = set()
-        losses = 0
-        while True:
+    def _listing(self, prefix: str, order: Order, result: LookupResult) -> Iterator[Page]:
+        """Yield the pages of a listing to its end, by the rules of a pull that is not resumed."""
+        state, seen = PullState(PullKind.RECENT), set[bytes | None]()
+        while state.phase is Phase.LISTING:
             self.stop.check()
             answer = self.source.list_page(
-                order=order, prefix=prefix, page_size=self.scope.page_size, context=context, interactive=True
+                order=order, prefix=prefix, page_size=self.scope.page_size, context=state.context, interactive=True
             )
             match answer:
-                case EndOfListing():
-                    return
-                case ContextLost():
-                    losses += 1
-                    if losses >= FRUITLESS_LISTINGS:
-                        raise Unavailable(
-                            f"The API refused the context of the listing {losses} times ({answer.code} "
-                            f"{answer.message}); what it answered so far is stored. Try a longer prefix."
-                        )
-                    context, seen = None, set()
                 case Page():
                     token = pages.context_hash(answer.context)
-                    if answer.context is not None and token in seen:
-                        raise Endless("The API gave the same context twice: its listing runs in a circle.")
+                    state = _going_on(machine.on_page(state, answer, seen_before=token in seen))
                     seen.add(token)
                     yield answer
-                    if answer.context is None:
-                        return
-                    context = answer.context
+                case EndOfListing():
+                    state = machine.on_end(state, answer)
+                case ContextLost():
+                    state, seen = _going_on(machine.on_lost(state, answer)), set()
+                case _:
+                    assert_never(answer)
+        result.complete = state.proven
 
     def _store(self, run_id: int, page: Page, result: LookupResult) -> None:
         pages.commit_lookup(self.connection, self.scope.source, run_id, page)
@@ -123,3 +120,9 @@ class Lookup:
             error=error,
             calls=self.source.calls,
         )
+
+
+def _going_on(after: PullState | GiveUp) -> PullState:
+    if isinstance(after, GiveUp):
+        raise Endless(after.message)
+    return after

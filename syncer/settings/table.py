@@ -99,7 +99,7 @@ SETTINGS: tuple[SettingDescription, ...] = (
         "quota_account",
         parsers.parse_word,
         None,
-        "the name under which processes share one quota",
+        "the account's name: its processes share one quota, a new key is no new account",
         note="derived from the secret id",
     ),
     _source(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from syncer.errors import Endless, Unavailable
+from syncer.errors import Endless
 from syncer.model import Order
 from syncer.pull.lookup import Lookup, LookupResult
 from syncer.simulator import Behaviour, Fault, Faults, Kind, World, lost_reply, on
@@ -87,7 +87,7 @@ def test_a_prefix_whose_listing_runs_in_a_circle_or_keeps_dying_ends(simulated: 
     with pytest.raises(Endless):
         ask(rig, lambda lookup: lookup.by_prefix("600", Order.OLDEST_FIRST))
     rig = simulated({"page_size": "10"}, world=World(300), behaviour=Behaviour(context_pages=1))
-    with pytest.raises(Unavailable):
+    with pytest.raises(Endless):
         ask(rig, lambda lookup: lookup.by_prefix("600", Order.OLDEST_FIRST))
 
 
