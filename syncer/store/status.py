@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -146,78 +146,41 @@ class Reading:
     sources: tuple[SourceStatus, ...]
 
 
+# All that is said of a source's pulls and of what is listed; what follows only fetches what it names.
 _SOURCES = """
-SELECT s.source, s.prefix, l.holder, l.held_until, q.calls, q.refused, q.next_at,
-       coalesce(l.held_until > clock_timestamp() AND EXISTS (
-         SELECT FROM pg_stat_activity a
-         WHERE a.pid = l.backend_pid AND coalesce(a.backend_start = l.backend_start, true)), false) AS alive
-FROM syncer.source s LEFT JOIN syncer.lease l USING (source) LEFT JOIN syncer.quota q USING (account)
-ORDER BY s.source
+SELECT r.*, q.calls, q.refused, q.next_at
+FROM report.sources r JOIN syncer.source s USING (source) LEFT JOIN syncer.quota q USING (account)
+ORDER BY r.source
 """
 
-_TALLIES = """
+# Files that are listed are counted by report.sources.
+_GONE = """
 SELECT source, state, count(*) AS files, coalesce(sum(size_bytes), 0)::bigint AS bytes
-FROM report.backups GROUP BY source, state
+FROM report.backups WHERE gone_at IS NOT NULL GROUP BY source, state
 """
 
-# The scope that was listed last: what another account or prefix proved says nothing of this one.
-_SCOPE = """
-(listing, prefix) = (SELECT listing, prefix FROM syncer.pull WHERE source = %(source)s ORDER BY pull_id DESC LIMIT 1)
+_PULL = """
+SELECT pull_id, kind, outcome, CASE verdict WHEN 'proven' THEN true WHEN 'unproven' THEN false END AS proven, reason,
+       error, started_at, finished_at, pages, files, inserted, updated, gone, rejected, restarts, api_calls
+FROM report.pulls WHERE source = %(source)s AND pull_id = %(pull)s
 """
 
-_PULL = f"""
-SELECT pull_id, kind, outcome, proven, reason, error, started_at, finished_at, pages, files, inserted, updated, gone,
-       rejected, restarts, api_calls
-FROM syncer.pull WHERE source = %(source)s AND finished_at IS NOT NULL AND {_SCOPE}
-"""
-_LAST = "ORDER BY pull_id DESC LIMIT 1"
-_PROVEN = f"{_PULL} AND kind = 'full' AND proven {_LAST}"
-_ENDED = f"{_PULL} AND kind = 'full' AND proven IS NOT NULL {_LAST}"
-_RECENT = f"{_PULL} AND kind = 'recent' AND outcome <> 'abandoned' {_LAST}"
-
-_KNOWN_UNTIL = f"""
-SELECT max(started_at) FROM syncer.pull WHERE source = %(source)s AND settled_run IS NOT NULL AND {_SCOPE}
-  AND pull_id >= (SELECT min(pull_id) FROM syncer.pull
-                  WHERE source = %(source)s AND settled_run IS NOT NULL AND kind = 'full' AND {_SCOPE})
-"""
-
-# A pace needs two pages of one run: from the first page's commit to the last one's.
 _UNFINISHED = """
-SELECT p.pull_id, p.kind, p.phase, p.outcome, p.error, p.started_at, p.generation, p.pages,
-       coalesce(g.listed, 0)::bigint AS listed, g.last_page_at,
-       (SELECT e.files FROM syncer.pull e
-        WHERE e.source = p.source AND e.listing = p.listing AND e.prefix = p.prefix AND e.kind = 'full'
-          AND e.settled_run IS NOT NULL AND e.restarts = 0 AND p.kind = 'full'
-        ORDER BY e.pull_id DESC LIMIT 1) AS expected_files,
-       (r.entries / nullif(r.seconds, 0))::float8 AS files_per_second
-FROM syncer.pull p
-LEFT JOIN LATERAL (
-  SELECT sum(entries) AS listed, max(committed_at) AS last_page_at, max(run_id) AS run_id FROM syncer.page
-  WHERE source = p.source AND pull_id = p.pull_id AND generation = p.generation AND part = 'listing'
-) g ON true
-LEFT JOIN LATERAL (
-  SELECT sum(entries) - (array_agg(entries ORDER BY page))[1] AS entries,
-         extract(epoch FROM max(committed_at) - min(committed_at)) AS seconds
-  FROM syncer.page
-  WHERE source = p.source AND pull_id = p.pull_id AND generation = p.generation AND part = 'listing'
-    AND run_id = g.run_id
-) r ON true
-WHERE p.source = %(source)s AND p.finished_at IS NULL
-ORDER BY p.pull_id DESC
+SELECT nullif(outcome, 'running') AS outcome, error, pages FROM report.pulls
+WHERE source = %(source)s AND pull_id = %(pull)s
 """
 
 _LAST_RUN = """
-SELECT run_id, kind, pull_id, holder, started_at, finished_at, outcome, error FROM syncer.run
-WHERE source = %(source)s AND kind <> 'lookup' ORDER BY run_id DESC LIMIT 1
+SELECT run_id, kind, pull_id, holder, started_at, finished_at, nullif(outcome, 'running or killed') AS outcome, error
+FROM report.runs WHERE source = %(source)s AND run_id = %(run)s
 """
 
 _DEATHS = """
 SELECT count(*) AS number, percentile_cont(0.5) WITHIN GROUP (ORDER BY age_seconds) AS median_age_seconds
-FROM syncer.context_death WHERE source = %(source)s
+FROM report.context_deaths WHERE source = %(source)s
 """
 
 _Facts = TypeVar("_Facts")
-_STATES = ("live", "overdue", "expired", "vanished")
 
 
 def read(connection: sa.Connection) -> Reading:
@@ -229,43 +192,49 @@ def read(connection: sa.Connection) -> Reading:
 def read_within(connection: sa.Connection) -> Reading:
     """Read the same within the caller's `snapshot`, so that it agrees with what else is read there."""
     instant: datetime = rows(connection, "SELECT syncer.instant()").scalar_one()
-    tallies: dict[str, dict[str, Tally]] = {}
-    for row in rows(connection, _TALLIES):
-        tallies.setdefault(row.source, {})[row.state] = Tally(row.files, row.bytes)
-    sources = [_source(connection, row, tallies.get(row.source, {}), instant) for row in rows(connection, _SOURCES)]
+    gone = {(row.source, row.state): Tally(row.files, row.bytes) for row in rows(connection, _GONE)}
+    sources = [_source(connection, row, gone) for row in rows(connection, _SOURCES).all()]
     return Reading(instant, tuple(sources))
 
 
-def _source(connection: sa.Connection, row: Any, tallies: Mapping[str, Tally], instant: datetime) -> SourceStatus:
+def _source(connection: sa.Connection, row: Any, gone: Mapping[tuple[str, str], Tally]) -> SourceStatus:
     name: str = row.source
-    lease = LeaseFacts(row.holder, row.held_until, row.alive) if row.held_until is not None else None
-    running = lease is not None and lease.alive
     return SourceStatus(
         source=name,
         prefix=row.prefix,
-        tallies={state: tallies.get(state, Tally()) for state in _STATES},
-        proven=_one(connection, _PROVEN, PullFacts, source=name),
-        ended=_one(connection, _ENDED, PullFacts, source=name),
-        recent=_one(connection, _RECENT, PullFacts, source=name),
-        known_until=rows(connection, _KNOWN_UNTIL, source=name).scalar(),
-        unfinished=_unfinished(connection, name, instant, running=running),
-        lease=lease,
-        last_run=_one(connection, _LAST_RUN, RunFacts, source=name),
+        tallies={
+            "live": Tally(row.present_files - row.overdue_files, row.present_bytes - row.overdue_bytes),
+            "overdue": Tally(row.overdue_files, row.overdue_bytes),
+            "expired": gone.get((name, "expired"), Tally()),
+            "vanished": gone.get((name, "vanished"), Tally()),
+        },
+        proven=_one(connection, _PULL, PullFacts, source=name, pull=row.proven_pull_id),
+        ended=_one(connection, _PULL, PullFacts, source=name, pull=row.ended_full_pull_id),
+        recent=_one(connection, _PULL, PullFacts, source=name, pull=row.ended_recent_pull_id),
+        known_until=row.known_until,
+        unfinished=None if row.unfinished_pull_id is None else _unfinished(connection, row),
+        lease=None if row.held_until is None else LeaseFacts(row.holder, row.held_until, row.running),
+        last_run=_one(connection, _LAST_RUN, RunFacts, source=name, run=row.last_pull_run_id),
         deaths=ContextDeaths(**rows(connection, _DEATHS, source=name).mappings().one()),
         quota=None if row.calls is None else QuotaFacts(row.calls, row.refused, row.next_at),
     )
 
 
-def _unfinished(connection: sa.Connection, source: str, instant: datetime, *, running: bool) -> Unfinished | None:
-    """Return the pull that runs, else the full one that can be resumed; a killed recent pull is neither."""
-    for row in rows(connection, _UNFINISHED, source=source).mappings():
-        if row["kind"] == "recent" and not running:
-            continue
-        left = None
-        if running and row["phase"] == "listing" and row["expected_files"] and row["files_per_second"]:
-            left = max(row["expected_files"] - row["listed"], 0) / row["files_per_second"]
-        return Unfinished(**row, ends_at=None if left is None else instant + timedelta(seconds=left))
-    return None
+def _unfinished(connection: sa.Connection, row: Any) -> Unfinished:
+    rest = rows(connection, _UNFINISHED, source=row.source, pull=row.unfinished_pull_id).mappings().one()
+    return Unfinished(
+        pull_id=row.unfinished_pull_id,
+        kind=row.unfinished_kind,
+        phase=row.unfinished_phase,
+        started_at=row.unfinished_started_at,
+        generation=row.unfinished_generation,
+        listed=row.unfinished_listed,
+        last_page_at=row.unfinished_last_page_at,
+        expected_files=row.expected_files,
+        files_per_second=row.files_per_second,
+        ends_at=row.forecast_at,
+        **rest,
+    )
 
 
 def _one(connection: sa.Connection, sql: str, facts: Callable[..., _Facts], **parameters: Any) -> _Facts | None:

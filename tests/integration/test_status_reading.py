@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
 
-from syncer.store import leases
-from syncer.store.database import Connection, connect, rows
+from syncer.store import exports, leases
+from syncer.store.database import Connection, connect, rows, snapshot
+from syncer.store.report import read as figures
 from syncer.store.status import Reading, SourceStatus, read
+
+from .conftest import Rig
+from .reporting import past_rig
 
 PULL = """
 INSERT INTO syncer.pull (source, kind, listing, prefix, page_size, allow_sweep, first_run, started_at, finished_at,
@@ -26,6 +30,7 @@ INSERT INTO syncer.page (source, pull_id, generation, part, page, run_id, commit
                          updated, file_ids)
 VALUES ('a', %s, %s, 'listing', %s, %s, now() - %s::interval, 100, 0, 0, 0, '{}')
 """
+RUN = "INSERT INTO syncer.run (source, kind, holder, started_at) VALUES ('a', %s, 'me', now())"
 
 
 @pytest.fixture
@@ -101,6 +106,58 @@ def test_what_another_scope_proved_proves_nothing_here(
     assert only(database).proven is None
 
 
+def agreed(rig: Rig) -> SourceStatus:
+    """Return the status, after comparing it with report.sources, the report's page and its table."""
+    (row,) = rig.rows("SELECT * FROM report.sources")
+    with connect(rig.database) as connection:
+        status = only(rig.database)
+        assert figures(connection, None).reading.sources == (status,)
+        with snapshot(connection), exports.reading(connection, "sources", None) as (_, exported):
+            (table,) = exported
+    for found in (row, table):
+        assert found["proven_pull_id"] == (status.proven and status.proven.pull_id)
+        assert found["proven_started_at"] == (status.proven and status.proven.started_at)
+        assert found["ended_full_pull_id"] == (status.ended and status.ended.pull_id)
+        assert found["ended_recent_pull_id"] == (status.recent and status.recent.pull_id)
+        assert found["known_until"] == status.known_until
+        assert (found["present_files"], found["present_bytes"]) == (status.present.files, status.present.bytes)
+        assert found["unfinished_pull_id"] == (status.unfinished and status.unfinished.pull_id)
+        assert found["expected_files"] == (status.unfinished and status.unfinished.expected_files)
+        assert found["forecast_at"] == (status.unfinished and status.unfinished.ends_at)
+    states = rig.rows("SELECT state, count(*) AS files FROM report.backups GROUP BY state")
+    assert {each["state"]: each["files"] for each in states} == {
+        state: tally.files for state, tally in status.tallies.items() if tally.files
+    }
+    return status
+
+
+@pytest.mark.parametrize("change", [{"SYNCER_PREFIX": "6"}, {"SYNCER_REGION": "bj"}])
+def test_status_the_report_and_the_views_agree_also_after_the_scope_of_a_source_changed(
+    simulated: Callable[..., Rig], change: dict[str, str]
+) -> None:
+    rig = past_rig(simulated)
+    rig.sync()
+    rig.sync("recent")
+    rig.simulator.world.delete(rig.simulator.world.ids()[0])
+    rig.sync("full", stop_after=1)
+    before = agreed(rig)
+    assert before.proven is not None
+    assert before.unfinished is not None
+    assert (before.unfinished.listed, before.unfinished.expected_files) == (20, 60)
+    rig.environ |= change
+    rig.sync("full", stop_after=1)
+    after = agreed(rig)
+    assert (after.proven, after.ended, after.recent, after.known_until) == (None,) * 4
+    assert after.unfinished is not None
+    assert after.unfinished.expected_files is None
+    for name in change:
+        del rig.environ[name]
+    rig.sync()
+    again = agreed(rig)
+    assert again.proven is not None
+    assert again.present.files == 59
+
+
 def test_an_unfinished_pull_is_forecast_from_the_last_ones_count_and_its_own_pace(
     raw: psycopg.Connection, database: str
 ) -> None:
@@ -135,14 +192,19 @@ def test_a_listing_begun_anew_counts_its_own_pages_only(raw: psycopg.Connection,
 def test_a_killed_recent_pull_is_not_shown_as_unfinished(raw: psycopg.Connection, database: str) -> None:
     full = pull(raw, ended=False, outcome=None, settled=False, phase="listing")
     recent = pull(raw, kind="recent", ended=False, outcome=None, settled=False, phase="listing")
-    unfinished = only(database).unfinished
-    assert unfinished is not None
-    assert unfinished.pull_id == full
-    with connect(database) as holder:
-        leases.claim(holder, "a", holder="me", seconds=60, sleep=lambda _: None)
+
+    def shown() -> int:
         unfinished = only(database).unfinished
         assert unfinished is not None
-        assert unfinished.pull_id == recent
+        return unfinished.pull_id
+
+    assert shown() == full
+    with connect(database) as holder:
+        leases.claim(holder, "a", holder="me", seconds=60, sleep=lambda _: None)
+        raw.execute(RUN, ["recent"])
+        assert shown() == recent
+        raw.execute(RUN, ["full"])
+        assert shown() == full, "the full pull was taken up again, the recent one had been killed"
 
 
 def test_a_lease_lives_as_long_as_its_session_and_its_time(raw: psycopg.Connection, database: str) -> None:
