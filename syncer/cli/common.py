@@ -7,10 +7,10 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -103,9 +103,23 @@ def error_document(error: SyncerError) -> dict[str, Any]:
 
 
 def print_error(error: SyncerError) -> None:
-    """Print what happened, why, and what to do, on standard error."""
+    """Print what happened, why, and what to do, on standard error; without a reader that changes no exit code."""
     for line in str(error).splitlines():
-        print(f"syncer: {line}", file=sys.stderr)
+        note(f"syncer: {line}")
+
+
+def note(text: str) -> None:
+    """Print `text` on standard error, if that can be written."""
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
+
+
+def flush_errors() -> None:
+    """Drop what standard error does not take: Python would try again when it ends, and make that exit code 120."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        _write_nowhere(sys.stderr)
 
 
 def say(text: str = "") -> None:
@@ -116,17 +130,17 @@ def say(text: str = "") -> None:
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        _write_nowhere()
+        _write_nowhere(sys.stdout)
     except OSError as error:
-        _write_nowhere()
+        _write_nowhere(sys.stdout)
         raise SyncerError(
             f"Standard output cannot be written: {error.strerror}. What was done before stands."
         ) from None
 
 
-def _write_nowhere() -> None:
-    """Let nothing more go to standard output: Python would try to write the rest when it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _write_nowhere(stream: TextIO) -> None:
+    """Let nothing more go to `stream`: Python would try to write the rest when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def print_json(document: object) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from syncer.cli.common import Config, Json, SourceName, json_errors, make_app, one_source, print_json, stopping
+from syncer.cli.common import Config, Json, SourceName, json_errors, make_app, note, one_source, print_json, stopping
 from syncer.errors import SettingsError
 from syncer.words import counted, visible
 
@@ -139,15 +139,14 @@ def _print(result: LookupResult, wanted: list[str], now: datetime, seconds: floa
             tables.write_tabs(stream, _PIPED, rows)
     for title, ids in (("missing", result.missing), ("no clear answer", result.undecided)):
         for each in ids[:_SHOWN]:
-            print(f"{title}: {visible(each)}", file=sys.stderr)
+            note(f"{title}: {visible(each)}")
         if len(ids) > _SHOWN:
-            print(f"{title}: {len(ids) - _SHOWN:,} more (--json lists all)", file=sys.stderr)
+            note(f"{title}: {len(ids) - _SHOWN:,} more (--json lists all)")
     rejected = f", {result.rejected:,} not understood (see report.rejected)" if result.rejected else ""
     absent = f", {len(result.missing):,} missing" if wanted else ""
-    print(
+    note(
         f"{counted(len(rows), 'file')} found and stored{absent}{rejected}; {counted(result.api_calls, 'call')} "
-        f"in {seconds:.1f} s",
-        file=sys.stderr,
+        f"in {seconds:.1f} s"
     )
 
 
