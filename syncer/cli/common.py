@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -60,14 +62,22 @@ def known_source(app: App, connection: Connection, name: str | None) -> None:
 
 
 @contextmanager
-def stopping(app: App) -> Iterator[None]:
-    """Let SIGINT and SIGTERM ask for a stop at the next page; a second one ends the process at once."""
+def stopping(app: App, *, hangup: bool = False) -> Iterator[None]:
+    """Let SIGINT and SIGTERM ask for a stop at the next page; a second one ends the process at once.
+
+    With `hangup` a terminal that closes (SIGHUP) asks for it too, unless `nohup` had it ignored. It says so more than
+    once: the shell passes on what the terminal has said already.
+    """
 
     def ask(number: int, _frame: object) -> None:
         app.stop(number)
-        signal.signal(number, signal.SIG_DFL)
+        if number != signal.SIGHUP:
+            signal.signal(number, signal.SIG_DFL)
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if hangup and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, ask) for number in numbers}
     try:
         yield
     finally:
@@ -123,19 +133,34 @@ def flush_errors() -> None:
 
 
 def say(text: str = "") -> None:
-    """Print `text` on standard output; that its reader has gone (head, less) is no failure, and changes no exit code.
+    """Print `text` on standard output as `writing` does."""
+    with writing():
+        print(text)
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Write to standard output in the block; that its reader has gone (head, less) ends the block and is no failure.
 
     Raises SyncerError when it cannot be written otherwise, such as to a full disk.
     """
     try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        _write_nowhere(sys.stdout)
+        yield
+        sys.stdout.flush()
     except OSError as error:
+        gone = _reader_has_gone(error)
         _write_nowhere(sys.stdout)
-        raise SyncerError(
-            f"Standard output cannot be written: {error.strerror}. What was done before stands."
-        ) from None
+        if not gone:
+            raise SyncerError(
+                f"Standard output cannot be written: {error.strerror}. What was done before stands."
+            ) from None
+
+
+def _reader_has_gone(error: OSError) -> bool:
+    # A terminal that was closed answers EIO; a file that does so lies on a broken disk.
+    return error.errno == errno.EPIPE or (
+        error.errno == errno.EIO and stat.S_ISCHR(os.fstat(sys.stdout.fileno()).st_mode)
+    )
 
 
 def _write_nowhere(stream: TextIO) -> None:

@@ -63,7 +63,7 @@ def lookup(
         chosen = one_source(app, source)
         chosen.require_credentials()
     began = time.monotonic()
-    with json_errors(wanted=json, source=chosen.name), stopping(app), app.database() as url:
+    with json_errors(wanted=json, source=chosen.name), stopping(app, hangup=True), app.database() as url:
         with app.lookup(url, chosen) as asking:
             result = asking.by_prefix(prefix, _order(newest=newest)) if prefix else asking.by_ids(wanted)
         with connect(url) as connection:
