@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import stat
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import date, datetime
@@ -166,6 +168,20 @@ def _reader_has_gone(error: OSError) -> bool:
 def _write_nowhere(stream: TextIO) -> None:
     """Let nothing more go to `stream`: Python would try to write the rest when it ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def wrapped(text: str, *, first: str = "", rest: str = "") -> str:
+    """Return text in lines that fit the terminal; as one line when there is none."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+    return textwrap.fill(
+        text, width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def beside(text: str, column: int) -> str:
+    """Return the lines of `text` to stand from `column` on, beside a label that is already there."""
+    indent = " " * column
+    return "\n".join(wrapped(line, first=indent, rest=indent) for line in text.splitlines()).lstrip()
 
 
 def print_json(document: object) -> None:

@@ -22,17 +22,6 @@ if TYPE_CHECKING:
 
 # So many ids that were not found are shown one a line.
 _SHOWN = 20
-_PIPED = (
-    "file_id",
-    "name",
-    "size_bytes",
-    "file_type",
-    "duration_seconds",
-    "status",
-    "created_at",
-    "expires_at",
-    "url",
-)
 
 
 def lookup(
@@ -128,6 +117,8 @@ def _order(*, newest: bool) -> Order:
 def _print(result: LookupResult, wanted: list[str], now: datetime, seconds: float) -> None:
     """Write what was found as a table, on a pipe as whole values; what was not found goes to standard error."""
     from syncer.cli import tables
+    from syncer.model import BackupFile
+    from syncer.store.inventory import FIELDS
 
     rows = [_row(file) for file in _in_order(result, wanted)]
     terminal = sys.stdout.isatty()
@@ -136,7 +127,7 @@ def _print(result: LookupResult, wanted: list[str], now: datetime, seconds: floa
             width = shutil.get_terminal_size().columns
             tables.write_table(stream, tables.file_columns(now, created_first=not wanted), rows, width=width)
         else:
-            tables.write_tabs(stream, _PIPED, rows)
+            tables.write_tabs(stream, [each for each in FIELDS if each in BackupFile.__slots__], rows)
     for title, ids in (("missing", result.missing), ("no clear answer", result.undecided)):
         for each in ids[:_SHOWN]:
             note(f"{title}: {visible(each)}")
