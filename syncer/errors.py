@@ -78,7 +78,7 @@ class Fenced(SyncerError):
 
 
 class Stopped(SyncerError):
-    """A signal asked for a stop; the page in hand was committed and the checkpoint stands."""
+    """A signal asked for a stop; a page in hand was committed and its checkpoint stands."""
 
     exit_code = 143
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
 import signal
+import stat
 import sys
+import textwrap
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -60,14 +64,22 @@ def known_source(app: App, connection: Connection, name: str | None) -> None:
 
 
 @contextmanager
-def stopping(app: App) -> Iterator[None]:
-    """Let SIGINT and SIGTERM ask for a stop at the next page; a second one ends the process at once."""
+def stopping(app: App, *, hangup: bool = False) -> Iterator[None]:
+    """Let SIGINT and SIGTERM ask for a stop at the next page; a second one ends the process at once.
+
+    With `hangup` a terminal that closes (SIGHUP) asks for it too, unless `nohup` had it ignored. It says so more than
+    once: the shell passes on what the terminal has said already.
+    """
 
     def ask(number: int, _frame: object) -> None:
         app.stop(number)
-        signal.signal(number, signal.SIG_DFL)
+        if number != signal.SIGHUP:
+            signal.signal(number, signal.SIG_DFL)
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if hangup and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, ask) for number in numbers}
     try:
         yield
     finally:
@@ -103,30 +115,73 @@ def error_document(error: SyncerError) -> dict[str, Any]:
 
 
 def print_error(error: SyncerError) -> None:
-    """Print what happened, why, and what to do, on standard error."""
+    """Print what happened, why, and what to do, on standard error; without a reader that changes no exit code."""
     for line in str(error).splitlines():
-        print(f"syncer: {line}", file=sys.stderr)
+        note(f"syncer: {line}")
+
+
+def note(text: str) -> None:
+    """Print `text` on standard error, if that can be written."""
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
+
+
+def flush_errors() -> None:
+    """Drop what standard error does not take: Python would try again when it ends, and make that exit code 120."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        _write_nowhere(sys.stderr)
 
 
 def say(text: str = "") -> None:
-    """Print `text` on standard output; that its reader has gone (head, less) is no failure, and changes no exit code.
+    """Print `text` on standard output as `writing` does."""
+    with writing():
+        print(text)
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Write to standard output in the block; that its reader has gone (head, less) ends the block and is no failure.
 
     Raises SyncerError when it cannot be written otherwise, such as to a full disk.
     """
     try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        _write_nowhere()
+        yield
+        sys.stdout.flush()
     except OSError as error:
-        _write_nowhere()
-        raise SyncerError(
-            f"Standard output cannot be written: {error.strerror}. What was done before stands."
-        ) from None
+        gone = _reader_has_gone(error)
+        _write_nowhere(sys.stdout)
+        if not gone:
+            raise SyncerError(
+                f"Standard output cannot be written: {error.strerror}. What was done before stands."
+            ) from None
 
 
-def _write_nowhere() -> None:
-    """Let nothing more go to standard output: Python would try to write the rest when it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _reader_has_gone(error: OSError) -> bool:
+    # A terminal that was closed answers EIO; a file that does so lies on a broken disk.
+    return error.errno == errno.EPIPE or (
+        error.errno == errno.EIO and stat.S_ISCHR(os.fstat(sys.stdout.fileno()).st_mode)
+    )
+
+
+def _write_nowhere(stream: TextIO) -> None:
+    """Let nothing more go to `stream`: Python would try to write the rest when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def wrapped(text: str, *, first: str = "", rest: str = "") -> str:
+    """Return text in lines that fit the terminal; as one line when there is none."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+    return textwrap.fill(
+        text, width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def beside(text: str, column: int) -> str:
+    """Return the lines of `text` to stand from `column` on, beside a label that is already there."""
+    indent = " " * column
+    return "\n".join(wrapped(line, first=indent, rest=indent) for line in text.splitlines()).lstrip()
 
 
 def print_json(document: object) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from syncer.cli.common import Config, Json, json_errors, make_app, print_json, say, stopping
+from syncer.cli.common import Config, Json, beside, json_errors, make_app, print_json, say, stopping
 from syncer.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -80,23 +78,5 @@ def _print(check: Check) -> None:
     level = f"{check.level:<{_LEVEL}}"
     if sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
         level = typer.style(level, fg=_COLOURS[check.level])
-    body = _wrapped(check.found) + ("\n" + _wrapped(check.advice) if check.advice else "")
-    say(f"{level}{check.name:<{_INDENT - _LEVEL}}{body.lstrip()}")
-
-
-def _wrapped(text: str) -> str:
-    """Return text indented to stand beside a check's name; on a terminal within its width."""
-    indent = " " * _INDENT
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
-    lines = (
-        textwrap.fill(
-            line,
-            width,
-            initial_indent=indent,
-            subsequent_indent=indent,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        for line in text.splitlines()
-    )
-    return "\n".join(lines)
+    body = beside(f"{check.found}\n{check.advice}", _INDENT)
+    say(f"{level}{check.name:<{_INDENT - _LEVEL}}{body}")

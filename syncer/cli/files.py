@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from syncer.cli.common import Config, json_errors, known_source, make_app, reported
+from syncer.cli.common import Config, json_errors, known_source, make_app, note, reported
 from syncer.errors import SettingsError, SyncerError
 from syncer.words import counted
 
@@ -143,7 +143,7 @@ def _why_nothing(connection: Connection, selection: Selection) -> str:
 
 def _say(sentence: str) -> None:
     sys.stdout.flush()
-    print(sentence, file=sys.stderr)
+    note(sentence)
 
 
 class _Output:

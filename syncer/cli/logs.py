@@ -1,9 +1,11 @@
-"""Logs: one event a line on standard error, JSON when that is no terminal."""
+"""Logs: one event a line on standard error, JSON when that is no terminal; what cannot be written is dropped."""
 
 from __future__ import annotations
 
 import logging
 import sys
+from contextlib import suppress
+from typing import Any
 
 
 def configure(level: str, form: str) -> None:
@@ -22,6 +24,20 @@ def configure(level: str, form: str) -> None:
             else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: _Logger(),
         cache_logger_on_first_use=True,
     )
+
+
+class _Logger:
+    """Writes finished lines. That a log has no reader, or no room, ends no process."""
+
+    def __getattr__(self, level: str) -> Any:
+        return self._write
+
+    @staticmethod
+    def _write(line: str) -> None:
+        # ValueError is that of a closed stream.
+        with suppress(OSError, ValueError):
+            sys.stderr.write(f"{line}\n")
+            sys.stderr.flush()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from syncer.cli.common import Config, Json, SourceName, json_errors, make_app, one_source, print_json, stopping
+from syncer.cli.common import Config, Json, SourceName, json_errors, make_app, note, one_source, print_json, stopping
 from syncer.errors import SettingsError
 from syncer.words import counted, visible
 
@@ -22,17 +22,6 @@ if TYPE_CHECKING:
 
 # So many ids that were not found are shown one a line.
 _SHOWN = 20
-_PIPED = (
-    "file_id",
-    "name",
-    "size_bytes",
-    "file_type",
-    "duration_seconds",
-    "status",
-    "created_at",
-    "expires_at",
-    "url",
-)
 
 
 def lookup(
@@ -63,7 +52,7 @@ def lookup(
         chosen = one_source(app, source)
         chosen.require_credentials()
     began = time.monotonic()
-    with json_errors(wanted=json, source=chosen.name), stopping(app), app.database() as url:
+    with json_errors(wanted=json, source=chosen.name), stopping(app, hangup=True), app.database() as url:
         with app.lookup(url, chosen) as asking:
             result = asking.by_prefix(prefix, _order(newest=newest)) if prefix else asking.by_ids(wanted)
         with connect(url) as connection:
@@ -129,6 +118,8 @@ def _order(*, newest: bool) -> Order:
 def _print(result: LookupResult, wanted: list[str], now: datetime, seconds: float) -> None:
     """Write what was found as a table, on a pipe as whole values; what was not found goes to standard error."""
     from syncer.cli import tables
+    from syncer.model import BackupFile
+    from syncer.store.inventory import FIELDS
 
     rows = [_row(file) for file in _in_order(result, wanted)]
     terminal = sys.stdout.isatty()
@@ -137,20 +128,19 @@ def _print(result: LookupResult, wanted: list[str], now: datetime, seconds: floa
             width = shutil.get_terminal_size().columns
             tables.write_table(stream, tables.file_columns(now, created_first=not wanted), rows, width=width)
         else:
-            tables.write_tabs(stream, _PIPED, rows)
+            tables.write_tabs(stream, [each for each in FIELDS if each in BackupFile.__slots__], rows)
     for title, ids in (("missing", result.missing), ("no clear answer", result.undecided)):
         for each in ids[:_SHOWN]:
-            print(f"{title}: {visible(each)}", file=sys.stderr)
+            note(f"{title}: {visible(each)}")
         if len(ids) > _SHOWN:
-            print(f"{title}: {len(ids) - _SHOWN:,} more (--json lists all)", file=sys.stderr)
+            note(f"{title}: {len(ids) - _SHOWN:,} more (--json lists all)")
     if not result.complete:
-        print("A reply before the listing's end may have been lost: files may be missing, ask again.", file=sys.stderr)
+        note("A reply before the listing's end may have been lost: files may be missing, ask again.")
     rejected = f", {result.rejected:,} not understood (see report.rejected)" if result.rejected else ""
     absent = f", {len(result.missing):,} missing" if wanted else ""
-    print(
+    note(
         f"{counted(len(rows), 'file')} found and stored{absent}{rejected}; {counted(result.api_calls, 'call')} "
-        f"in {seconds:.1f} s",
-        file=sys.stderr,
+        f"in {seconds:.1f} s"
     )
 
 

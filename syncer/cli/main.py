@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from syncer.cli import daemon, demo, doctor, files, lookup, migrate, report, simulate, status, sync
-from syncer.cli.common import print_error
+from syncer.cli.common import flush_errors, print_error
 from syncer.errors import SyncerError
 
 app = typer.Typer(
@@ -63,6 +63,8 @@ def main() -> None:
     except SyncerError as error:
         print_error(error)
         sys.exit(error.exit_code)
+    finally:
+        flush_errors()
 
 
 if __name__ == "__main__":

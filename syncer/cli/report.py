@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from syncer.cli.common import Config, json_errors, known_source, make_app, reported
+from syncer.cli.common import Config, json_errors, known_source, make_app, note, reported
 from syncer.errors import SettingsError, SyncerError
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _page(app: App, connection: Connection, source: str | None, lang: LangChoice
     with _open(output) as stream:
         stream.write(render(data, Lang(lang)))
     if output != _STDOUT:
-        print(f"the report is in {output}", file=sys.stderr)
+        note(f"the report is in {output}")
 
 
 def _read(settings: Settings, connection: Connection, source: str | None) -> ReportData:

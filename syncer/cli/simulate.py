@@ -86,7 +86,7 @@ def _serve(simulator: Simulator) -> None:
         if simulator.steps:
             simulator.next_step()
         typer.echo(
-            f"serving {simulator.url}  export SYNCER_API_URL={simulator.url} SYNCER_SECRET_ID={SECRET_ID}"
+            f"serving {simulator.url}\nexport SYNCER_API_URL={simulator.url} SYNCER_SECRET_ID={SECRET_ID}"
             f" SYNCER_SECRET_KEY={SECRET_KEY} SYNCER_CALLS_PER_MINUTE=0",
             err=True,
         )

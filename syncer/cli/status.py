@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -13,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from syncer import words
-from syncer.cli.common import Config, Json, json_errors, make_app, print_json, say
+from syncer.cli.common import Config, Json, beside, json_errors, make_app, print_json, say, wrapped
 
 if TYPE_CHECKING:
     from syncer.settings import Settings
@@ -101,10 +98,10 @@ def _document(entry: _Entry) -> dict[str, Any]:
 
 def _print(entry: _Entry, now: datetime) -> None:
     removed = "" if entry.configured else " (no longer in the settings)"
-    say(_wrapped(f"{entry.name}{removed}: {entry.trust.sentence}", first="", rest="  "))
+    say(wrapped(f"{entry.name}{removed}: {entry.trust.sentence}", first="", rest="  "))
     if entry.status is not None:
         for label, text in _lines(entry.status, now):
-            say(_paragraph(label, text))
+            say(f"  {label:<{_LABEL - 2}}{beside(text, _LABEL)}")
 
 
 def _lines(status: SourceStatus, now: datetime) -> Iterator[tuple[str, str]]:
@@ -196,21 +193,6 @@ def _quota(status: SourceStatus, now: datetime) -> str:
         text += f", {status.quota.refused:,} refused (4400)"
     wait = (status.quota.next_at - now).total_seconds() if status.quota.next_at else 0.0
     return text + (f", the next in {wait:.1f} s" if wait > 0 else ", the next may go at once")
-
-
-def _paragraph(label: str, text: str) -> str:
-    """Return text beside its label, its further lines indented."""
-    indent = " " * _LABEL
-    lines = [_wrapped(line, first=indent, rest=indent) for line in text.splitlines()]
-    return f"  {label:<{_LABEL - 2}}" + "\n".join(lines).lstrip()
-
-
-def _wrapped(text: str, *, first: str, rest: str) -> str:
-    """Return text in lines that fit the terminal; as one line when there is none."""
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
-    return textwrap.fill(
-        text, width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
-    )
 
 
 def _moment(instant: datetime, now: datetime) -> str:

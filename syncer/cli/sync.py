@@ -57,7 +57,11 @@ def sync(
         chosen.require_credentials()
         kind = PullKind.RECENT if recent else PullKind.FULL
     began = time.monotonic()
-    with json_errors(wanted=json, source=chosen.name, kind=kind.value), stopping(app), app.database() as url:
+    with (
+        json_errors(wanted=json, source=chosen.name, kind=kind.value),
+        stopping(app, hangup=True),
+        app.database() as url,
+    ):
         with progress_printer(sys.stderr, chosen.name) as progress:
             result = app.sync(url, chosen, kind, allow_sweep=allow_sweep, on_progress=progress)
         seconds = time.monotonic() - began

@@ -6,7 +6,6 @@ import csv
 import io
 import itertools
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ import typer
 from rich.cells import cell_len
 
 from syncer import words
+from syncer.cli.common import writing
 from syncer.words import visible
 
 Row = Mapping[str, Any]
@@ -48,7 +48,7 @@ class Column:
 
 @contextmanager
 def stdout(*, plain: bool = False) -> Iterator[TextIO]:
-    """Yield standard output; a reader who goes early (head, less) ends the command, and that is no failure.
+    """Yield standard output for the block, as `writing` does; a reader who goes early ends the command with it.
 
     `plain` is for programs, which get UTF-8; a terminal gets a question mark for what it cannot show.
     """
@@ -58,13 +58,10 @@ def stdout(*, plain: bool = False) -> Iterator[TextIO]:
             stream.reconfigure(encoding="utf-8", newline="\n")
         else:
             stream.reconfigure(errors="replace")
-    try:
+    with writing():
         yield stream
-        stream.flush()
-    except BrokenPipeError:
-        # typer would make this exit code 1; and Python must not try to write the rest when it ends
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-        raise typer.Exit(0) from None
+        return
+    raise typer.Exit(0)
 
 
 def shorten(text: str, width: int) -> str:

@@ -28,10 +28,7 @@ class StopRequest:
     def check(self) -> None:
         """Raise Stopped when a stop was asked for."""
         if self.signal_number is not None:
-            raise Stopped(
-                "Stopped by a signal; the page in hand was committed and the checkpoint stands.",
-                signal_number=self.signal_number,
-            )
+            raise Stopped("Stopped by a signal.", signal_number=self.signal_number)
 
 
 class Waiting:

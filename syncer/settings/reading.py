@@ -92,6 +92,11 @@ def _read_environment(environ: Mapping[str, str], gathered: Gathered) -> None:
         elif setting.secret and environ.get(setting.file_variable):
             path = Path(environ[setting.file_variable])
             gathered.top[setting.name] = gathered.read_secret(path, setting.file_variable)
+    data_dir = environ.get("SYNCER_DATA_DIR", "").strip()
+    if data_dir and not data_dir.startswith(("/", "~")):
+        gathered.problems.append(
+            "SYNCER_DATA_DIR must be an absolute path: a relative one means another database in every directory."
+        )
     for name in sorted(environ):
         if name.upper().startswith(PREFIX) and name not in _VARIABLES and not _is_service_link(name, environ[name]):
             gathered.problems.append(f"{name} is not a setting of syncer{_nearest(name.upper(), _VARIABLES)}.")

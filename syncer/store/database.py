@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -130,7 +131,6 @@ def explain(error: exc.DBAPIError, url: str) -> Exception:
     parsed = normalised(url)
     if parsed.password:
         detail = detail.replace(str(parsed.password), "***")
-    where = parsed.set(drivername="postgresql").render_as_string(hide_password=True)
     if sqlstate in {"42P01", "42703", "3F000", "42883"}:
         return SchemaMismatch(f"The database's schema is not what this version expects ({detail}). Run: syncer migrate")
     if sqlstate == "25P03":
@@ -139,14 +139,35 @@ def explain(error: exc.DBAPIError, url: str) -> Exception:
         return DatabaseUnavailable(
             f"The database user may not do this ({detail}). Grant it the rights that deploy/roles.sql lists."
         )
+    if isinstance(error, exc.OperationalError | exc.InterfaceError | exc.InternalError):
+        return DatabaseUnavailable(_trouble(sqlstate, detail, parsed))
+    return error
+
+
+def _trouble(sqlstate: str, detail: str, url: URL) -> str:
+    """Return what is wrong with the server at `url` and what to do; in all these cases nothing was lost."""
+    home = _embedded_home(url)
+    address = f"database at {url.set(drivername='postgresql').render_as_string(hide_password=True)}"
+    if sqlstate == "53100" or "No space left on device" in detail:
+        room = f"where the {address} lives" if home is None else f"in {home}"
+        return f"The disk is full: make room {room} ({detail}). Nothing was lost; the next run resumes."
+    where = f"The {address}" if home is None else f"The embedded PostgreSQL in {home}"
     if sqlstate == "25006":
-        return DatabaseUnavailable(
-            f"The database at {where} is read-only, perhaps a standby after a failover. Point SYNCER_DATABASE_URL "
+        return (
+            f"{where} is read-only, perhaps a standby after a failover. Point SYNCER_DATABASE_URL "
             "at the primary; nothing was lost, the next run resumes."
         )
-    if isinstance(error, exc.OperationalError | exc.InterfaceError | exc.InternalError):
-        return DatabaseUnavailable(
-            f"The database at {where} failed: {detail}. Check that it runs and takes connections; the checkpoint "
-            "stands and the next run resumes."
-        )
-    return error
+    return (
+        f"{where} failed: {detail}. Check that it runs and takes connections; the checkpoint "
+        "stands and the next run resumes."
+    )
+
+
+def _embedded_home(url: URL) -> Path | None:
+    """Return the directory of the embedded server, whose socket is in its `postgres/run`; None for another one's URL.
+
+    A home too long for a socket's path is not known from its URL.
+    """
+    host = url.query.get("host")
+    sockets = Path(host) if isinstance(host, str) else Path()
+    return sockets.parent if sockets.is_absolute() and sockets.parts[-2:] == ("postgres", "run") else None

@@ -52,14 +52,14 @@ class Command:
             **{f"SYNCER_{name.upper()}": value for name, value in settings.items()},
         }
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, output: int = subprocess.PIPE) -> subprocess.Popen[str]:
         """Start the command; it is killed after the test if it still runs then."""
         process = subprocess.Popen(
             [SYNCER, *arguments],
             env=self.environ,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
             text=True,
         )
         self.processes.append(process)

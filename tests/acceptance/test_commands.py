@@ -215,7 +215,13 @@ def test_output_that_nobody_reads_changes_no_exit_code(syncer: Shell, unbuffered
 
 
 def test_output_that_cannot_be_written_is_1_and_a_sentence(syncer: Shell) -> None:
-    for command in (["sync", "--json"], ["status"], ["doctor"]):
+    for command in (
+        ["sync", "--json"],
+        ["status"],
+        ["doctor"],
+        ["files"],
+        ["report", "--format", "csv", "--table", "backups"],
+    ):
         with Path("/dev/full").open("w") as full, syncer.start(*command, stdout=full) as process:
             assert process.stderr is not None
             err = process.stderr.read()

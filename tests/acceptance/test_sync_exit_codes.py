@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
@@ -163,7 +164,7 @@ def test_the_brake_is_6_with_outcome_complete(command: MakeCommand) -> None:
     assert (allowed["outcome"], allowed["gone"]) == ("complete", 40)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
 def test_a_signal_ends_it_with_the_page_in_hand_committed(
     command: MakeCommand, number: signal.Signals, code: int
 ) -> None:
@@ -182,6 +183,34 @@ def test_a_signal_ends_it_with_the_page_in_hand_committed(
     again = json.loads(syncer.run("sync", "--json").stdout)
     assert (again["resumed"], again["api_calls"]) == (True, 6)
     syncer.assert_equals_listing()
+
+
+def test_a_terminal_that_closes_ends_it_like_a_signal_unless_nohup_said_otherwise(command: MakeCommand) -> None:
+    syncer = command(SMALL, world=World(200), behaviour=Behaviour(latency=0.1))
+    master, slave = os.openpty()
+    running: list[subprocess.Popen[str]] = []
+
+    def close(_: Simulator) -> None:
+        os.close(master)
+        # a shell passes its own hangup on to its jobs, which had the terminal's already
+        running[0].send_signal(signal.SIGHUP)
+        time.sleep(0.05)
+        running[0].send_signal(signal.SIGHUP)
+
+    syncer.simulator.schedule = {4: close}
+    running.append(syncer.start("sync", output=slave))
+    os.close(slave)
+    assert running[0].wait(30) == 129
+    (pull,) = syncer.rows("SELECT outcome, pages FROM syncer.pull")
+    assert (pull["outcome"], pull["pages"]) == ("stopped", 4)
+    syncer.simulator.schedule = {6: lambda _: running[1].send_signal(signal.SIGHUP)}
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        running.append(syncer.start("sync"))
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    running[1].communicate(timeout=30)
+    assert running[1].returncode == 0
 
 
 def test_a_signal_ends_the_wait_for_quota_at_once(command: MakeCommand) -> None:

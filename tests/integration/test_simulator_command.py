@@ -30,6 +30,7 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr is not None
+            assert re.fullmatch(r"serving http://[\d.:]+/\S*\n", process.stderr.readline())
             yield process, process.stderr.readline()
         finally:
             if process.poll() is None:
@@ -39,6 +40,7 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_says_what_to_export_and_leaves_quietly_at_a_signal(number: signal.Signals) -> None:
     with running("--files", "25", "--control") as (process, line):
+        assert line.startswith("export SYNCER_API_URL="), "a line to paste"
         exports = dict(re.findall(r"(SYNCER_\w+)=(\S+)", line))
         assert exports.keys() == {
             "SYNCER_API_URL",

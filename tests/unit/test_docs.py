@@ -50,7 +50,7 @@ def test_every_option_that_readme_shows_exists() -> None:
 
 
 def _exit_codes() -> set[int]:
-    found, classes = {0, 130}, [errors.SyncerError]
+    found, classes = {0, 129, 130}, [errors.SyncerError]
     while classes:
         each = classes.pop()
         found.add(each.exit_code)

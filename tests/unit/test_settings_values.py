@@ -224,9 +224,15 @@ def test_paths_in_the_toml_file_begin_where_the_file_is(tmp_path: Path) -> None:
     assert load('data_dir = "/srv/x"', folder=tmp_path).data_dir == Path("/srv/x")
 
 
-def test_a_path_in_the_environment_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert load(data_dir="state").data_dir == tmp_path / "state"
+def test_the_environments_data_dir_does_not_depend_on_where_a_command_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert load(data_dir="~/state").data_dir == tmp_path / "state"
+    assert load(data_dir=f"{tmp_path}/state").data_dir == tmp_path / "state"
+    for relative in ("state", "./state", "relative/x"):
+        with pytest.raises(SettingsError, match=r"^SYNCER_DATA_DIR must be an absolute path: "):
+            load(data_dir=relative)
 
 
 def test_root_keeps_its_data_where_the_embedded_server_may_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
