@@ -21,8 +21,11 @@ from syncer.settings import Settings, SourceSettings
 from syncer.source.client import VodSource
 from syncer.source.quota import Limiter, QuotaLimiter, Unlimited
 from syncer.store import migrate, quota
+from syncer.store.daily import count_day
 from syncer.store.database import Connection, connect
 from syncer.store.pulls import Scope
+from syncer.store.retention import Keep, prune
+from syncer.store.tiers import remember_tiers
 
 if TYPE_CHECKING:
     from syncer.postgres.server import EmbeddedPostgres
@@ -82,16 +85,26 @@ class App:
         allow_sweep: bool = False,
         on_progress: Callable[[Progress], None] = lambda _: None,
     ) -> RunResult:
-        """Take one pull of `source` to its end in the database at `url`: what `syncer sync` and the daemon run."""
+        """Take one pull of `source` to its end in the database at `url`: what `syncer sync` and the daemon run.
+
+        A pull that ended is followed by the day's inventory, a full one by the pruning of what need not be kept.
+        """
         waiting = Waiting(time.sleep, self.stop)
         with connect(url, pinned=True) as connection, self.source(source, connection, waiting) as api:
-            return run_pull(
+            tiers = [(tier.name, tier.span, tier.share) for tier in source.expiry_tiers]
+            remember_tiers(connection, source.name, tiers)
+            result = run_pull(
                 connection,
                 api,
                 plan(source, kind, allow_sweep=allow_sweep),
                 waiting=waiting,
                 on_progress=on_progress,
             )
+            if result.outcome in {"complete", "unproven"}:
+                count_day(connection, source.name, pull_id=result.pull_id)
+                if kind is PullKind.FULL:
+                    prune(connection, source.name, keep(source), stopping=self.stop.asked)
+            return result
 
     @contextmanager
     def lookup(self, url: str, source: SourceSettings) -> Iterator[Lookup]:
@@ -155,6 +168,11 @@ def plan(source: SourceSettings, kind: PullKind, *, allow_sweep: bool = False) -
         overlap_seconds=source.recent_overlap.total_seconds(),
         allow_sweep=allow_sweep,
     )
+
+
+def keep(source: SourceSettings) -> Keep:
+    """Return how long what is known of `source` is kept."""
+    return Keep(history=source.keep_history, ledger=source.keep_ledger, rejected=source.keep_rejected)
 
 
 def scope(source: SourceSettings) -> Scope:

@@ -17,7 +17,7 @@ from syncer.pull.waiting import Waiting
 from syncer.store import leases, pages, pulls, sweeps
 from syncer.store.database import Connection
 from syncer.store.pages import Checkpoint, Claim
-from syncer.store.pulls import End, Loss, Scope, Settled, StoredPull, Turn
+from syncer.store.pulls import End, Ending, Loss, Scope, Settled, StoredPull, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,9 +196,12 @@ class _Attempt:
                 case Page():
                     self._commit(answer)
                 case EndOfListing():
-                    self._turn(machine.on_end(self.state, EndOfListing(answer.ambiguous or self._answered_before())))
+                    end = EndOfListing(answer.ambiguous or self.state.asked_before or self._answered_before())
+                    cause = Ending(end.ambiguous, self.state.phase, self._context_hash())
+                    self._turn(machine.on_end(self.state, end), cause)
                 case ContextLost():
-                    self._turn(machine.on_lost(self.state, answer), code=answer.code)
+                    loss = Loss(answer.code, self.state.phase, self._context_hash())
+                    self._turn(machine.on_lost(self.state, answer), loss)
                 case _:
                     assert_never(answer)
 
@@ -230,6 +233,9 @@ class _Attempt:
             self._turn(after)
         self._report()
 
+    def _context_hash(self) -> bytes | None:
+        return pages.context_hash(self.state.context)
+
     def _answered_before(self) -> bool:
         """Return whether an earlier listing may have had a page for the context that is now answered with 70008."""
         return pages.answered_before(self.connection, self.claim.source, self.state.context)
@@ -249,7 +255,7 @@ class _Attempt:
             newest=after.newest,
         )
 
-    def _turn(self, after: PullState | GiveUp, *, code: int | None = None) -> None:
+    def _turn(self, after: PullState | GiveUp, cause: Loss | Ending | None = None) -> None:
         """Commit that the pull goes on without its context: anew, in another phase, or (giving up) next time."""
         state = after.state if isinstance(after, GiveUp) else after
         pulls.turn(
@@ -265,7 +271,7 @@ class _Attempt:
                 newest=state.newest,
                 reason=state.reason,
             ),
-            loss=None if code is None else Loss(code, self.state.phase, pages.context_hash(self.state.context)),
+            cause=cause,
             calls=self._new_calls(),
         )
         if state.generation != self.state.generation:

@@ -20,6 +20,10 @@ class StopRequest:
         """Ask for a stop."""
         self.signal_number = signal_number
 
+    def asked(self) -> bool:
+        """Return whether a stop was asked for."""
+        return self.signal_number is not None
+
     def check(self) -> None:
         """Raise Stopped when a stop was asked for."""
         if self.signal_number is not None:

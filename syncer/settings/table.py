@@ -146,6 +146,19 @@ SETTINGS: tuple[SettingDescription, ...] = (
         "30d,7d,1d",
         "when a live backup enters a tier: a time before its expiry, or a share of its lifetime such as `25%`",
     ),
+    _source(
+        "keep_history",
+        parsers.parse_positive_duration,
+        "400d",
+        "how long changes of backups are kept: `report.changes` and `report.backups_as_of` reach back so far",
+    ),
+    _source(
+        "keep_ledger",
+        parsers.parse_positive_duration,
+        "35d",
+        "how long page ledgers and runs of finished pulls are kept; the last proven pull's always is",
+    ),
+    _source("keep_rejected", parsers.parse_positive_duration, "90d", "how long rejected entries are kept"),
     SettingDescription(
         "notify",
         parsers.parse_notify,

@@ -71,6 +71,9 @@ class SourceSettings:
     recent_schedule: Cron
     timezone: str
     expiry_tiers: tuple[Tier, ...]
+    keep_history: timedelta
+    keep_ledger: timedelta
+    keep_rejected: timedelta
 
     def require_credentials(self) -> Credentials:
         """Return the credentials; SettingsError says what to set when there are none."""

@@ -46,7 +46,7 @@ _MERGED = "CASE WHEN r.keep IS NOT NULL AND '{c}' = ANY (r.keep) THEN f.{c} ELSE
 # unchanged page free: ON CONFLICT alone would lock, and so dirty, every row.
 _FILES = f"""
 item AS MATERIALIZED (
-  SELECT r.file_id, f.file_id AS stored, f.first_run, f.gone_at AS old_gone_at,
+  SELECT r.file_id, f.file_id AS stored, f.first_run, f.gone_at AS old_gone_at, f.changed_at AS previous_at,
          {_each(_MERGED)},
          {_each("f.{c} AS old_{c}")}
   FROM fence
@@ -68,8 +68,8 @@ written AS (
   SET ({_each("{c}")}) = ROW({_each("excluded.{c}")}), changed_at = excluded.changed_at, gone_at = NULL
 ),
 changed AS (
-  INSERT INTO syncer.change (source, changed_at, file_id, field, old_value, new_value, run_id)
-  SELECT %(source)s, syncer.instant(), d.file_id, v.field, v.old_value, v.new_value, %(run)s
+  INSERT INTO syncer.change (source, changed_at, file_id, field, old_value, new_value, run_id, previous_at)
+  SELECT %(source)s, syncer.instant(), d.file_id, v.field, v.old_value, v.new_value, %(run)s, d.previous_at
   FROM diff d CROSS JOIN LATERAL (VALUES
     ('gone_at', d.old_gone_at::text, NULL), {_each("('{c}', d.old_{c}::text, d.{c}::text)")}
   ) AS v (field, old_value, new_value)
@@ -101,10 +101,12 @@ WITH fence AS MATERIALIZED (
 _COMMIT_PAGE = f"""{_FENCE} {_FILES},
 ledger AS (
   INSERT INTO syncer.page (source, pull_id, generation, part, page, run_id, committed_at, context_in, context_out,
-                           entries, file_count, rejected, inserted, updated, oldest, newest, file_ids)
+                           entries, file_count, rejected, inserted, updated, oldest, newest, file_ids,
+                           ordered)
   SELECT %(source)s, %(pull)s, %(generation)s, %(part)s, %(page)s, %(run)s, syncer.instant(),
          %(context_in)s::bytea, %(context_out)s::bytea, %(entries)s, %(file_count)s::bigint, %(odd)s, inserted, updated,
-         %(page_oldest)s::timestamptz, %(page_newest)s::timestamptz, ARRAY(SELECT file_id FROM item ORDER BY file_id)
+         %(page_oldest)s::timestamptz, %(page_newest)s::timestamptz, ARRAY(SELECT file_id FROM item ORDER BY file_id),
+         %(ordered)s::boolean
   FROM counts
 )
 UPDATE syncer.pull p
@@ -222,6 +224,7 @@ def commit_page(
         unidentified=sum(entry.file_id is None for entry in page.rejected),
         page_oldest=min(times, default=None),
         page_newest=max(times, default=None),
+        ordered=times == sorted(times, reverse=at.part == "listing"),
         oldest=at.oldest,
         newest=at.newest,
         phase=at.phase,

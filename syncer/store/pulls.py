@@ -91,6 +91,13 @@ death AS (
          CASE WHEN p.context IS NULL THEN NULL ELSE extract(epoch FROM syncer.instant() - p.context_at)::bigint END,
          %(code)s::integer, %(context_in)s::bytea
   FROM syncer.pull p, fence WHERE p.source = %(source)s AND p.pull_id = %(pull)s AND %(code)s::integer IS NOT NULL
+),
+ending AS (
+  INSERT INTO syncer.listing_end (source, pull_id, generation, part, page, ended_at, ambiguous, context_in)
+  SELECT p.source, p.pull_id, p.generation, %(part)s::text, p.page, syncer.instant(), %(ambiguous)s::boolean,
+         %(context_in)s::bytea
+  FROM syncer.pull p, fence
+  WHERE p.source = %(source)s AND p.pull_id = %(pull)s AND %(ambiguous)s::boolean IS NOT NULL
 )
 UPDATE syncer.pull p
 SET phase = %(phase)s, generation = %(generation)s, page = %(page)s, farthest = %(farthest)s, context = NULL,
@@ -224,13 +231,23 @@ class Loss:
     context_in: bytes | None
 
 
-_NO_LOSS = {"code": None, "part": None, "context_in": None}
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A listing that the API called complete (70008); `ambiguous` when a page may have been answered to nobody."""
+
+    ambiguous: bool
+    part: str
+    context_in: bytes | None
 
 
-def turn(connection: sa.Connection, claim: Claim, pull_id: int, to: Turn, *, loss: Loss | None, calls: int) -> None:
-    """Forget the context and go on as `to` says; a `loss` is kept with the age of the context."""
-    lost = _NO_LOSS if loss is None else asdict(loss)
-    _fenced_write(connection, _TURN, claim, pull=pull_id, calls=calls, **asdict(to), **lost)
+def turn(
+    connection: sa.Connection, claim: Claim, pull_id: int, to: Turn, *, cause: Loss | Ending | None, calls: int
+) -> None:
+    """Forget the context and go on as `to` says; a loss (with the age of the context) or an ending is kept."""
+    because = {"code": None, "ambiguous": None, "part": None, "context_in": None}
+    if cause is not None:
+        because |= asdict(cause)
+    _fenced_write(connection, _TURN, claim, pull=pull_id, calls=calls, **asdict(to), **because)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,14 +59,18 @@ WITH fence AS MATERIALIZED (
   UPDATE syncer.lease SET held_until = clock_timestamp() + make_interval(secs => %(seconds)s)
   WHERE source = %(source)s AND epoch = %(epoch)s RETURNING 1
 ),
+was AS MATERIALIZED (
+  SELECT f.file_id, f.changed_at FROM syncer.file f, fence
+  WHERE f.source = %(source)s AND f.file_id = ANY (%(missing)s::text[]) AND f.gone_at IS NULL FOR UPDATE OF f
+),
 gone AS (
   UPDATE syncer.file f SET gone_at = syncer.instant(), changed_at = syncer.instant()
-  FROM fence WHERE f.source = %(source)s AND f.file_id = ANY (%(missing)s::text[]) AND f.gone_at IS NULL
-  RETURNING f.file_id
+  FROM was WHERE f.source = %(source)s AND f.file_id = was.file_id
+  RETURNING f.file_id, was.changed_at AS previous_at
 ),
 changed AS (
-  INSERT INTO syncer.change (source, changed_at, file_id, field, old_value, new_value, run_id)
-  SELECT %(source)s, syncer.instant(), file_id, 'gone_at', NULL, syncer.instant()::text, %(run)s FROM gone
+  INSERT INTO syncer.change (source, changed_at, file_id, field, old_value, new_value, run_id, previous_at)
+  SELECT %(source)s, syncer.instant(), file_id, 'gone_at', NULL, syncer.instant()::text, %(run)s, previous_at FROM gone
 ),
 settled AS (
   DELETE FROM syncer.suspect s USING fence

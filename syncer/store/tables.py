@@ -11,12 +11,15 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
+    Float,
     ForeignKey,
     ForeignKeyConstraint,
     Identity,
     Index,
     Integer,
+    Interval,
     LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
@@ -184,6 +187,7 @@ page = Table(
     _instant("oldest", "Oldest createTime on the page."),
     _instant("newest", "Newest createTime on the page."),
     Column("file_ids", ARRAY(Text), nullable=False, comment="What was seen."),
+    Column("ordered", Boolean, comment="Its createTimes kept the order asked for."),
     PrimaryKeyConstraint("source", "pull_id", "generation", "part", "page"),
     ForeignKeyConstraint(["source", "pull_id"], [pull.c.source, pull.c.pull_id]),
     comment="The page ledger: one row per committed page of a pull.",
@@ -214,7 +218,15 @@ file = Table(
 )
 # Partial, so that the join of a page to this table can only ever be planned by the primary key: on an empty table all
 # indexes look equally cheap, and a run that began there would keep a plan that reads every file of the source.
-Index("file_expires_idx", file.c.source, file.c.expires_at, postgresql_where=text("expires_at is not null"))
+# The first answers "what is present, until when, how large" without the table itself.
+Index(
+    "file_expires_idx",
+    file.c.source,
+    file.c.expires_at,
+    postgresql_include=["size_bytes"],
+    postgresql_where=text("gone_at is null"),
+)
+Index("file_first_seen_idx", file.c.first_seen_at, postgresql_using="brin")
 Index("file_created_idx", file.c.source, file.c.created_at, postgresql_where=text("created_at is not null"))
 
 change = Table(
@@ -227,6 +239,7 @@ change = Table(
     Column("old_value", Text, comment="What was known before."),
     Column("new_value", Text, comment="What is known now."),
     Column("run_id", BigInteger, nullable=False, comment="The run that saw it."),
+    _instant("previous_at", "When the file had last changed before this.", nullable=False),
     PrimaryKeyConstraint("source", "changed_at", "file_id", "field"),
     comment="Every change of a stored file, a row a field.",
 )
@@ -274,4 +287,71 @@ context_death = Table(
     Column("context_in", LargeBinary, comment="Hash of the context."),
     PrimaryKeyConstraint("source", "pull_id", "generation", "part", "died_at"),
     comment="Contexts that the API no longer took, and how old they were.",
+)
+
+listing_end = Table(
+    "listing_end",
+    metadata,
+    Column("source", Text, nullable=False, comment="The source."),
+    Column("pull_id", BigInteger, nullable=False, comment="The pull."),
+    Column("generation", Integer, nullable=False, comment="Which listing of the pull."),
+    Column("part", Text, nullable=False, comment="listing or tail."),
+    Column("page", Integer, nullable=False, comment="Pages that had come before."),
+    _instant("ended_at", "When the API said so.", nullable=False),
+    Column(
+        "ambiguous",
+        Boolean,
+        nullable=False,
+        comment="Somebody may have had a page for this context before: it may be missing.",
+    ),
+    Column("context_in", LargeBinary, comment="Hash of the context; null: none was sent."),
+    PrimaryKeyConstraint("source", "pull_id", "generation", "part"),
+    comment="Listings that the API called complete (70008), and whether that was sure.",
+)
+
+tier = Table(
+    "tier",
+    metadata,
+    Column("source", Text, nullable=False, comment="The source."),
+    Column("position", SmallInteger, nullable=False, comment="Order in the settings, from 1."),
+    Column("name", Text, nullable=False, comment="The tier as the settings write it."),
+    Column("span", Interval, comment="Entered this long before the expiry; or"),
+    Column("share", Float, comment="entered at this share of the lifetime before it."),
+    PrimaryKeyConstraint("source", "position"),
+    CheckConstraint("(span is null) <> (share is null)", name="one"),
+    comment="SYNCER_EXPIRY_TIERS of each source, as its last run had them.",
+)
+
+inventory_day = Table(
+    "inventory_day",
+    metadata,
+    Column("source", Text, nullable=False, comment="The source."),
+    Column("day", Date, nullable=False, comment="The day, by Beijing time."),
+    _instant("as_of", "When the live figures were counted; null on a day without a finished pull."),
+    Column("pull_id", BigInteger, comment="The pull that they rest on."),
+    Column(
+        "proven",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="A full pull that ended on this day proved that nothing was missing.",
+    ),
+    Column("live_files", BigInteger, comment="Live files."),
+    Column("live_bytes", BigInteger, comment="Their bytes."),
+    Column("overdue_files", BigInteger, comment="Files still listed past their expiry."),
+    _count("added", "Files seen for the first time on this day."),
+    _count("changed", "Files of which a field changed."),
+    _count("expired", "Files found gone at or after their expiry."),
+    _count("vanished", "Files found gone before their expiry."),
+    _count("returned", "Files listed again after they had gone."),
+    PrimaryKeyConstraint("source", "day"),
+    comment="The inventory day by day; kept when history is pruned.",
+)
+
+retention = Table(
+    "retention",
+    metadata,
+    Column("source", Text, primary_key=True, comment="The source."),
+    _instant("history_from", "History before this was pruned; null: none was."),
+    comment="How far back a source's history reaches.",
 )
