@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
-from syncer.errors import Endless, Stopped, SweepRefused, SyncerError
+from syncer.errors import CLOCK_CODES, Endless, Refused, Stopped, SweepRefused, SyncerError, Unavailable
 from syncer.model import ContextLost, EndOfListing, Page, PullKind, Source, Suspicion
 from syncer.pull import machine
 from syncer.pull.machine import GiveUp, Phase, PullState
@@ -106,6 +106,7 @@ def run_pull(
             outcome=outcome,
             error=None if error is None else str(error),
             calls=source.calls - attempt.calls_before,
+            trouble=_trouble(error),
         )
         return RunResult(
             source=scope.source,
@@ -376,6 +377,21 @@ def _state_of(kind: PullKind, stored: StoredPull) -> PullState:
         proven=stored.phase == Phase.SWEEP,
     )
     return machine.resumed(state) if stored.resumed else state
+
+
+def _trouble(error: SyncerError | None) -> str | None:
+    """Return what kind of failure an error is, for the rules of alerts; None for none, a stop or a refused sweep."""
+    match error:
+        case None | Stopped() | SweepRefused():
+            return None
+        case Refused():
+            return "clock" if error.code in CLOCK_CODES else "refused"
+        case Unavailable():
+            return "unavailable"
+        case Endless():
+            return "endless"
+        case _:
+            return "other"
 
 
 def _doubts(totals: dict[str, Any]) -> list[str]:
