@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
 from syncer.alerts.message import SEVERITIES, Language, Severity
@@ -84,6 +84,7 @@ class Policy:
     escalate_after: timedelta = timedelta(hours=4)
     remind_after: timedelta = timedelta(hours=24)
     quiet: QuietHours | None = None
+    zone: tzinfo = UTC
     data_deadline: timedelta | None = None
     loads: tuple[Load, ...] = ()
     calls_limit: float = 0.0

@@ -43,6 +43,7 @@ class Alert:
     resolved_at: datetime | None
     resolution: str | None
     reopened: int
+    before: datetime | None
     scope: tuple[Any, ...]
 
     @property
@@ -65,7 +66,7 @@ _SCOPE = ("prefix", "not_prefixes", "span", "share", "inner_span", "other_spans"
 
 _COLUMNS = f"""a.source, a.alert_id, a.rule, a.tier, a.grp AS "group", a.severity, a.files, a.bytes, a.detail, a.raised_at,
   a.evaluated_at, a.announced_at, a.messaged_at, a.messages, a.sent_at, a.escalated_at, a.acknowledged_at,
-  a.acknowledged_by, a.snoozed_until, a.resolved_at, a.resolution, a.reopened, {", ".join(f"a.{each}" for each in _SCOPE)}
+  a.acknowledged_by, a.snoozed_until, a.resolved_at, a.resolution, a.reopened, a.before, {", ".join(f"a.{each}" for each in _SCOPE)}
 """
 
 _LAST = f"""
