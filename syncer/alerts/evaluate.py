@@ -1,4 +1,4 @@
-"""One evaluation of a source: read the facts, judge them, move the alerts, put messages into the outbox; one transaction.
+"""One evaluation of a source, one transaction: facts are read and judged, alerts move, messages enter the outbox.
 
 It goes by what the database holds, never by events: whatever was not evaluated because a process died is seen by the
 next evaluation, and a second evaluation of the same facts does nothing. A pull is followed by one, `syncer alerts
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
 from syncer.alerts.digest import MOST_PREFIXES, MOST_URGENT, Digest, as_json, compose
 from syncer.alerts.message import Severity
@@ -110,7 +110,7 @@ class _Evaluation:
         return Moved(alert_id, *finding.key, step.value, finding.crowd.members.files)
 
     def _write(self, step: Step, alert: Alert | None, alert_id: int, finding: Finding) -> None:
-        columns = {
+        columns: dict[str, Any] = {
             "severity": finding.severity,
             "files": finding.crowd.members.files,
             "bytes": finding.crowd.members.bytes,
@@ -145,7 +145,7 @@ class _Evaluation:
         else:
             resolution = "mended"
         told = resolution != "silenced"
-        columns = {"resolved_at": self._now, "resolution": resolution}
+        columns: dict[str, Any] = {"resolved_at": self._now, "resolution": resolution}
         if told:
             columns |= {"messaged_at": self._now, "messages": self._number(Step.RESOLVE, alert)}
         alerts.write(self._connection, self._source, alert.alert_id, **columns)

@@ -29,6 +29,9 @@ _QUOTA_SHARE = 0.9
 _DAY, _SIX_HOURS = timedelta(days=1), timedelta(hours=6)
 
 
+_NOBODY = Crowd()
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Something that is wrong now. `detail` goes into texts and facts; `window` is how long newcomers may gather."""
@@ -37,7 +40,7 @@ class Finding:
     severity: Severity
     tier: str = ""
     group: str = ""
-    crowd: Crowd = Crowd()
+    crowd: Crowd = _NOBODY
     watch: Watch | None = None
     window: timedelta = _DAY
     detail: Mapping[str, Any] = field(default_factory=dict)
@@ -58,7 +61,12 @@ def watches(policy: Policy, facts_until: datetime | None) -> tuple[Watch, ...]:
     found = []
     for name, prefix, tiers in groups:
         others = [each.prefix for each in policy.groups if each.name != name and each.prefix.startswith(prefix)]
-        scope = {"source": policy.source, "group": name, "prefix": prefix, "not_prefixes": tuple(sorted(others))}
+        scope: dict[str, Any] = {
+            "source": policy.source,
+            "group": name,
+            "prefix": prefix,
+            "not_prefixes": tuple(sorted(others)),
+        }
         if not policy.silences(EXPIRING, name):
             found += [_tier_watch(tier, tiers, scope) for tier in tiers]
         if not policy.silences(OVERDUE, name) and facts_until is not None:
@@ -104,7 +112,7 @@ def judge(facts: Facts, policy: Policy) -> list[Finding]:
 
 
 def _expiring(facts: Facts, policy: Policy) -> Iterator[Finding]:
-    """Live files that came within a tier; the tiers are disjoint, what has expired is in none."""
+    """Find live files that came within a tier; the tiers are disjoint, what has expired is in none."""
     for watch, crowd in facts.crowds:
         if watch.rule == EXPIRING and crowd.members.files:
             tiers = next((each.tiers for each in policy.groups if each.name == watch.group), policy.tiers)
@@ -112,7 +120,7 @@ def _expiring(facts: Facts, policy: Policy) -> Iterator[Finding]:
 
 
 def _nearness(watch: Watch, tiers: tuple[Tier, ...]) -> Severity:
-    """The tier nearest to the expiry is critical, the one before it a warning, the rest is for information."""
+    """Return critical for the tier nearest to the expiry, warning for the one before it, info for the rest."""
     place = next(number for number, tier in enumerate(reversed(tiers)) if tier.name == watch.tier)
     return "critical" if watch.last or place == 0 else "warning" if place == 1 else "info"
 
@@ -125,14 +133,14 @@ def _window(watch: Watch) -> timedelta:
 
 
 def _vanished(facts: Facts, _policy: Policy) -> Iterator[Finding]:
-    """Files that went before their expiry, until they return or would have expired."""
+    """Find files that went before their expiry, until they return or would have expired."""
     for watch, crowd in facts.crowds:
         if watch.rule == VANISHED and crowd.members.files:
             yield _of_files(watch, crowd, "critical", _SIX_HOURS)
 
 
 def _overdue(facts: Facts, _policy: Policy) -> Iterator[Finding]:
-    """Files that the last proven pull listed although they had expired a day before."""
+    """Find files that the last proven pull listed although they had expired a day before."""
     for watch, crowd in facts.crowds:
         if watch.rule == OVERDUE and crowd.members.files:
             yield _of_files(watch, crowd, "info", _DAY)
@@ -161,27 +169,27 @@ def deadline(facts: Facts, policy: Policy) -> datetime | None:
 
 
 def _stale(facts: Facts, policy: Policy) -> Iterator[Finding]:
-    """No proven pull began within the deadline: what is in the table may be long out of date."""
+    """Find that no proven pull began within the deadline: what is in the table may be long out of date."""
     due = deadline(facts, policy)
     if due is not None and facts.instant >= due:
         yield Finding("stale", "critical", detail={"proven_at": facts.proven_at, "since": facts.known_since})
 
 
 def _failing(facts: Facts, policy: Policy) -> Iterator[Finding]:
-    """Several runs in a row failed or were killed, for a reason that may pass."""
+    """Find that several runs in a row failed or were killed, for a reason that may pass."""
     trouble = facts.trouble
     if trouble and trouble.failures >= policy.failures and trouble.kind not in {"refused", "clock"}:
         yield Finding("failing", "warning", detail=_trouble_detail(facts))
 
 
 def _refused(facts: Facts, _policy: Policy) -> Iterator[Finding]:
-    """The API refused for good: credentials, permission, parameters, the account."""
+    """Find that the API refused for good: credentials, permission, parameters, the account."""
     if facts.trouble and facts.trouble.kind == "refused":
         yield Finding("refused", "critical", detail=_trouble_detail(facts))
 
 
 def _clock(facts: Facts, _policy: Policy) -> Iterator[Finding]:
-    """The API does not take our signatures because this machine's clock is wrong."""
+    """Find that the API does not take our signatures because this machine's clock is wrong."""
     if facts.trouble and facts.trouble.kind == "clock":
         yield Finding("clock", "critical", detail=_trouble_detail(facts))
 
@@ -192,20 +200,20 @@ def _trouble_detail(facts: Facts) -> dict[str, Any]:
 
 
 def _unproven(facts: Facts, policy: Policy) -> Iterator[Finding]:
-    """Several full pulls in a row came to an end without proof that nothing is missing."""
+    """Find that several full pulls in a row came to an end without proof that nothing is missing."""
     number = next((place for place, pull in enumerate(facts.fulls) if pull.proven), len(facts.fulls))
     if number >= policy.failures:
         yield Finding("unproven", "warning", detail={"pulls": number, "reason": facts.fulls[0].reason})
 
 
 def _sweep_refused(facts: Facts, _policy: Policy) -> Iterator[Finding]:
-    """The brake: the last full pull did not list an implausible share of the known files."""
+    """Find that the brake held: the last full pull did not list an implausible share of the known files."""
     if facts.fulls and facts.fulls[0].error is not None:
         yield Finding("sweep-refused", "warning", detail={"error": facts.fulls[0].error})
 
 
 def _short_pull(facts: Facts, _policy: Policy) -> Iterator[Finding]:
-    """The last full pull listed, or the account holds, less than half of what it used to."""
+    """Find that the last full pull listed, or the account holds, less than half of what it used to."""
     if not facts.fulls:
         return
     last, before = facts.fulls[0], [pull.files for pull in facts.fulls[1:]]
@@ -222,13 +230,13 @@ def _short_detail(last: FullPull, usual: float, days: tuple[int, ...], usual_byt
 
 
 def _rejected(facts: Facts, _policy: Policy) -> Iterator[Finding]:
-    """Entries of the last full pull, or of what followed it, could not be understood."""
+    """Find entries of the last full pull, or of what followed it, that could not be understood."""
     if facts.rejected:
         yield Finding("rejected", "warning", detail={"entries": facts.rejected})
 
 
 def _quota(facts: Facts, _policy: Policy) -> Iterator[Finding]:
-    """The schedules of the account's sources need more calls than its quota grants."""
+    """Find that the schedules of the account's sources need more calls than its quota grants."""
     if facts.calls_limit and facts.calls_per_day > _QUOTA_SHARE * facts.calls_limit:
         yield Finding(
             "quota",
@@ -238,7 +246,7 @@ def _quota(facts: Facts, _policy: Policy) -> Iterator[Finding]:
 
 
 def _recipient(facts: Facts, _policy: Policy) -> Iterator[Finding]:
-    """A recipient refuses messages for good: one alert each, told to the others."""
+    """Find recipients that refuse messages for good: one alert each, told to the others."""
     for each in facts.deaf:
         detail = {"name": each.name, "since": each.since, "error": each.error, "waiting": each.waiting}
         yield Finding("recipient", "critical", group=each.recipient, detail=detail)

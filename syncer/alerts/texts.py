@@ -1,5 +1,7 @@
 """The words of messages, in English and Chinese; pure. Rules are told by their sentence, formatted with a digest."""
 
+# ruff: noqa: RUF001 - Chinese has its own punctuation
+
 from __future__ import annotations
 
 import re

@@ -221,14 +221,16 @@ def read(
         instant=instant,
         known_since=known_since,
         proven_at=ask(_PROVEN_AT).scalar(),
-        forecast=None if forecast is None or forecast.ends_at is None else Forecast(*forecast),
+        forecast=None
+        if forecast is None or forecast.ends_at is None
+        else Forecast(forecast.ends_at, forecast.last_page_at),
         trouble=None if trouble is None else Trouble(trouble.failures, trouble.since, trouble.trouble, trouble.error),
-        fulls=tuple(FullPull(*row) for row in ask(_FULLS)),
+        fulls=tuple(FullPull(**row) for row in ask(_FULLS).mappings()),
         rejected=int(ask(_REJECTED).scalar_one()),
         day_bytes=tuple(int(each) for each in ask(_DAY_BYTES).scalars()),
         calls_per_day=_calls_per_day(connection, loads),
         calls_limit=calls_limit,
-        deaf=tuple(Deaf(*row) for row in ask(_DEAF, recipients=list(recipients))),
+        deaf=tuple(Deaf(**row) for row in ask(_DEAF, recipients=list(recipients)).mappings()),
         crowds=tuple(crowds),
     )
 

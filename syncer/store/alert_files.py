@@ -1,4 +1,4 @@
-"""Which files an alert is about, and how many of them are new to it: a handful of index scans, whatever their number."""
+"""Which files an alert is about, and how many of them are new to it: a handful of index scans, however many."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def examples(connection: sa.Connection, watch: Watch, limit: int) -> list[Exampl
         f"SELECT f.file_id, f.name, f.size_bytes, f.expires_at, f.gone_at FROM syncer.file f WHERE {where} "
         f"ORDER BY f.{order}, f.file_id LIMIT %(limit)s"
     )
-    return [Example(*row) for row in rows(connection, sql, **parameters, limit=limit)]
+    return [Example(**row) for row in rows(connection, sql, **parameters, limit=limit).mappings()]
 
 
 def shares(connection: sa.Connection, watch: Watch, limit: int) -> list[Share]:
@@ -135,7 +135,7 @@ def shares(connection: sa.Connection, watch: Watch, limit: int) -> list[Share]:
     SELECT coalesce(prefix, '…') AS prefix, sum(files)::bigint AS files, sum(bytes)::bigint AS bytes
     FROM ranked GROUP BY ranked.prefix ORDER BY ranked.prefix IS NULL, 2 DESC, 1
     """
-    return [Share(*row) for row in rows(connection, sql, **parameters, limit=limit)]
+    return [Share(**row) for row in rows(connection, sql, **parameters, limit=limit).mappings()]
 
 
 def departures(connection: sa.Connection, watch: Watch, since: datetime) -> dict[str, int]:
@@ -180,7 +180,8 @@ def _names(watch: Watch) -> tuple[str, dict[str, Any]]:
         parameters["prefix"] = watch.prefix
     if watch.not_prefixes:
         sql += (
-            " AND NOT EXISTS (SELECT FROM unnest(%(not_prefixes)s::text[]) p WHERE starts_with(coalesce(f.name, ''), p))"
+            " AND NOT EXISTS (SELECT FROM unnest(%(not_prefixes)s::text[]) p"
+            " WHERE starts_with(coalesce(f.name, ''), p))"
         )
         parameters["not_prefixes"] = list(watch.not_prefixes)
     return sql, parameters

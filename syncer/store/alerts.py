@@ -64,9 +64,11 @@ class Alert:
 # What a watch is made of; when the settings change it, the alert's files are not those that were announced.
 _SCOPE = ("prefix", "not_prefixes", "span", "share", "inner_span", "other_spans", "other_shares")
 
-_COLUMNS = f"""a.source, a.alert_id, a.rule, a.tier, a.grp AS "group", a.severity, a.files, a.bytes, a.detail, a.raised_at,
+_COLUMNS = f"""
+  a.source, a.alert_id, a.rule, a.tier, a.grp AS "group", a.severity, a.files, a.bytes, a.detail, a.raised_at,
   a.evaluated_at, a.announced_at, a.messaged_at, a.messages, a.sent_at, a.escalated_at, a.acknowledged_at,
-  a.acknowledged_by, a.snoozed_until, a.resolved_at, a.resolution, a.reopened, a.before, {", ".join(f"a.{each}" for each in _SCOPE)}
+  a.acknowledged_by, a.snoozed_until, a.resolved_at, a.resolution, a.reopened, a.before,
+  {", ".join(f"a.{each}" for each in _SCOPE)}
 """
 
 _LAST = f"""
@@ -89,9 +91,7 @@ def evaluating(connection: sa.Connection, source: str) -> Iterator[None]:
     """Run the block as the one evaluation of a source: a transaction under a lock of its own."""
     connection.exec_driver_sql("BEGIN")
     try:
-        connection.exec_driver_sql(
-            f"SET LOCAL idle_in_transaction_session_timeout = '{_IDLE_SECONDS}s'; {_PLANS}"
-        )
+        connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = '{_IDLE_SECONDS}s'; {_PLANS}")
         rows(connection, _LOCK, source=source)
         yield
     except BaseException:

@@ -229,9 +229,7 @@ def mark_sent(connection: sa.Connection, source: str, message_id: int) -> None:
     rows(connection, _SENT, source=source, message=message_id)
 
 
-def mark_failed(
-    connection: sa.Connection, source: str, message_id: int, *, error: str, after: float | None
-) -> None:
+def mark_failed(connection: sa.Connection, source: str, message_id: int, *, error: str, after: float | None) -> None:
     """Note that a message did not get through, and when to try again: not before `after` seconds."""
     rows(
         connection,
