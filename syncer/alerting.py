@@ -115,7 +115,7 @@ class Alerting:
         with connect(url) as connection:
             now, _ = alert_facts.horizon(connection)
             for each in self._addressees(source):
-                digest = Digest("test", source.name, "test", "critical", now, number=int(now.timestamp() * 1e6))
+                digest = Digest("test", source.name, "test", "critical", now, number=uuid.uuid4().int >> 96)
                 body = as_json(compose(digest, each.language, find_zone(source.timezone)))
                 outbox.know_recipient(connection, source.name, each.identity, each.name)
                 outbox.retry_now(connection, source.name, each.identity)

