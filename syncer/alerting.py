@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import uuid
 from collections.abc import Callable, Iterable
@@ -17,6 +18,7 @@ from syncer.alerts.evaluate import Moved, evaluate
 from syncer.alerts.message import Language, Recipient
 from syncer.alerts.notifiers import Heartbeat, Surroundings, make_notifiers
 from syncer.alerts.policy import Addressee, Group, Policy, QuietHours, Tier
+from syncer.alerts.transitions import Step
 from syncer.errors import SettingsError, SyncerError
 from syncer.schedule import Cron, find_zone
 from syncer.settings import Secret, Settings, SourceSettings
@@ -91,7 +93,8 @@ class Alerting:
             for source in sources:
                 moved[source.name] = evaluate(connection, self.policy(source))
                 for each in moved[source.name]:
-                    _log.info("alert", source=source.name, **_fields(each))
+                    level = logging.DEBUG if each.step == Step.COUNT else logging.INFO
+                    _log.log(level, "alert", source=source.name, **_fields(each))
         return moved
 
     def evaluate_quietly(self, url: str, source: SourceSettings) -> None:
