@@ -17,6 +17,7 @@ from syncer.errors import SettingsError
 if TYPE_CHECKING:
     from syncer.store.alerts import Alert
     from syncer.store.database import Connection
+    from syncer.store.outbox import RecipientState
 
 app = typer.Typer(
     help="Expiry and trouble alerts: list, acknowledge, and by cron `alerts evaluate && alerts send`.",
@@ -54,11 +55,7 @@ def list_alerts(
             print("No alert is open." if not everything else "There are no alerts.")
         for each in recipients:
             if each.waiting or each.given_up or each.parked_at:
-                state = "refuses" if each.parked_at else "fails" if each.failures else "is waited for"
-                why = f": {visible(each.error)}" if each.error else ""
-                print(
-                    f"{each.source}: {visible(each.name)} {state}, {each.waiting} waiting, {each.given_up} given up{why}"
-                )
+                print(_recipient_line(each))
 
 
 @app.command()
@@ -225,6 +222,12 @@ def _line(alert: Alert) -> str:
     size = f", {words.counted(alert.files, 'file')}, {words.size(alert.bytes)}" if alert.files else ""
     state = f"resolved ({alert.resolution})" if not alert.open else "acknowledged" if alert.acknowledged_at else "open"
     return f"{alert.alert_id:>5}  {alert.severity:<8}  {alert.source}: {scope}{size}; {state} since {_since(alert)}"
+
+
+def _recipient_line(each: RecipientState) -> str:
+    state = "refuses" if each.parked_at else "fails" if each.failures else "is waited for"
+    why = f": {visible(each.error)}" if each.error else ""
+    return f"{each.source}: {visible(each.name)} {state}, {each.waiting} waiting, {each.given_up} given up{why}"
 
 
 def _since(alert: Alert) -> str:

@@ -190,8 +190,8 @@ def check_what_was_told(watcher: Watcher) -> None:
 
 
 def end(rig: Rig, watcher: Watcher, app: Any) -> None:
-    """Let everything be deleted, and hours pass."""
-    watcher.now += DAY
+    """Let everything be deleted, and days pass; it is noon, when nothing is held back."""
+    watcher.now = (watcher.now + DAY).replace(hour=12)
     if ids := rig.simulator.world.ids():
         rig.simulator.world.delete(*ids)
     for _ in range(3):
