@@ -323,7 +323,8 @@ def test_a_recipient_that_refuses_is_reported_to_the_others_who_get_theirs(place
         bad.answer = lambda _: (200, b"{}")
         place.pull(error="the brake")
         place.step(DAY)
-        assert {("sweep-refused", "raised"), ("recipient", "raised")} == set(kinds(bad))
+        # Of itself it is not told, of the other deaf one it is.
+        assert sorted(kinds(bad)) == [("recipient", "raised"), ("sweep-refused", "raised")]
         assert ("recipient", "resolved") in {(rule, step) for rule, _, _, step in place.step(timedelta(minutes=1))}
 
 
@@ -491,7 +492,6 @@ def test_a_million_expiring_files_are_evaluated_in_seconds_with_flat_memory_and_
     assert len(inbox.received) == 3
     assert sum(message["facts"]["files"] for message in inbox.received) == 1_000_000
     figures = f"first {took:.1f} s, again {again:.1f} s, at most {peak / 1e6:.1f} MB"
-    Path("/tmp/alerts_million.txt").write_text(figures)
     assert took < 60, figures
     assert again < 20, figures
     assert peak < 20e6, figures
