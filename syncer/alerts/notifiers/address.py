@@ -44,9 +44,9 @@ class Address:
         return self.target
 
     @property
-    def query_values(self) -> tuple[str, ...]:
-        """The values of the service's own query, any of which may be a secret."""
-        return tuple(unquote(pair.partition("=")[2]) for pair in self.query.split("&"))
+    def secrets(self) -> tuple[str, ...]:
+        """Everything in the address that may be one, to be masked in what the service says."""
+        return (self.password, self.options.get("secret", ""), *url_secrets(self.path, self.query))
 
     @property
     def language(self) -> Language:
@@ -120,6 +120,12 @@ def parse_address(
     query = "&".join("".join(pair) for pair in rest)
     secure = parts.scheme.endswith("s")
     return Address(kind, secure, target, parts.path, unquote(user), unquote(password), host, port, options, query)
+
+
+def url_secrets(path: str, query: str) -> tuple[str, ...]:
+    """Return the parts of a URL's path and the values of its query, as they are written and as they read."""
+    parts = [*path.split("/"), *(pair.partition("=")[2] for pair in query.split("&"))]
+    return (*parts, *map(unquote, parts))
 
 
 def split(url: str) -> SplitResult | None:

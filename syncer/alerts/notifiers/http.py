@@ -19,7 +19,7 @@ from syncer.net.wire import Reply, Wire
 
 LARGEST_ANSWER = 64 * 1024
 _LONGEST_WAIT = 86400.0
-_SHORTEST_SECRET = 4  # a path such as /a hides nothing
+_SHORTEST_SECRET = 6  # the path /hook hides nothing
 _PASSING_STATUS = (408, 425, 429)
 
 
@@ -90,7 +90,7 @@ class Endpoint:
 
     def shown(self, words: str) -> str:
         """Return what may be shown of a service's words: one line, without the recipient's secrets."""
-        for secret in self.secrets:
+        for secret in sorted(self.secrets, key=len, reverse=True):
             words = words.replace(secret, "********") if len(secret) >= _SHORTEST_SECRET else words
         return one_line(words).rstrip(". ")
 

@@ -15,8 +15,7 @@ from syncer.alerts.notifiers.http import Endpoint, Surroundings, as_json
 def web_endpoint(service: str, address: Address, around: Surroundings, path: str) -> tuple[Endpoint, dict[str, str]]:
     """Return the endpoint of an address such as `webhook+https://user:password@host/…` and its credentials' header."""
     scheme = "https" if address.secure else "http"
-    secrets = (address.password, address.path.strip("/"), address.query, *address.query_values)
-    endpoint = Endpoint(service, f"{scheme}://{address.target}{path}", around, secrets)
+    endpoint = Endpoint(service, f"{scheme}://{address.target}{path}", around, address.secrets)
     if not address.user:
         return endpoint, {}
     pair = f"{address.user}:{address.password}".encode()
