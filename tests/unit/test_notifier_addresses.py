@@ -6,6 +6,7 @@ import time
 import traceback
 import warnings
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -149,3 +150,15 @@ def test_which_addresses_may_be_connected_to() -> None:
         assert not may_connect(private, private=False)
     assert may_connect("93.184.216.34", private=False)
     assert may_connect("2606:2800:220:1::1", private=False)
+
+
+def test_the_document_names_every_scheme_and_every_code() -> None:
+    from syncer.alerts.notifiers import dingtalk, feishu, wecom
+
+    document = (Path(__file__).resolve().parents[2] / "docs" / "notifications.md").read_text(encoding="utf-8")
+    for scheme in KINDS:
+        assert f"`{scheme}://" in document
+    rows = {line.split("|")[1].strip(): line for line in document.splitlines() if line.startswith("| ")}
+    for name, module in (("WeCom", wecom), ("DingTalk", dingtalk), ("Feishu, Lark", feishu)):
+        for code in (*module.CODES.refused, *module.CODES.passing):
+            assert str(code) in rows[name], (name, code)
