@@ -383,6 +383,12 @@ def test_an_idempotency_key_with_line_breaks_stays_in_its_header(server: Server)
     assert "X-Evil" not in server.requests[0][1]
 
 
+def test_text_that_utf_8_cannot_hold_is_sent_nevertheless(server: Server) -> None:
+    for kind in KINDS:
+        server.plays = [GOOD[kind]]
+        notifier(kind, server).send(_with(title="a\ud800", text="\udfff", facts={"\ud800": "\ud800"}, alert="\ud800"))
+
+
 def _with(**fields: Any) -> Message:
     from dataclasses import replace
 

@@ -193,6 +193,7 @@ def test_the_same_message_sent_twice_has_one_id_and_another_of_its_alert_one_thr
         ("greeting", b"nonsense\r\n", False),
         ("AUTH", b"535 5.7.8 wrong: hush/hush@1\r\n", True),
         ("AUTH", b"454 try later\r\n", False),
+        ("AUTH", b"500 unknown: AUTH PLAIN AG1lQGIub3JnAGh1c2gvaHVzaEAx\r\n", True),
         ("MAIL", b"550 not from here\r\n", True),
         ("RCPT", b"550 no such user\r\n", True),
         ("RCPT", b"451 greylisted, try later\r\n", False),

@@ -93,6 +93,7 @@ WRONG = {
     "smtp://u:sesame@mail.org/?to=a@b.org%0d%0aBcc:sesame": "to=",
     "smtp://u:sesame@mail.org/?to=a@b.org&from=u@b.org&tls=none": "without TLS",
     "smtp://u:sesame@mail.org/?to=a@b.org&from=u@b.org&tls=sesame": "tls=",
+    "smtp://u:sesame%E5%AE%A2@mail.org/?to=a@b.org&from=u@b.org": "ASCII",
     "apprise+sesame://x": "apprise knows",
 }
 

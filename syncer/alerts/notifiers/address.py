@@ -17,6 +17,7 @@ _T = TypeVar("_T")
 COMMON_OPTIONS = frozenset({"lang", "min", "name", "escalation"})
 """What every address may say of its recipient."""
 
+_SHORTEST_SECRET = 6  # of a URL's parts: the path /hook hides nothing
 _LANGUAGES: dict[str, Language] = {"en": "en", "zh": "zh"}
 _YES_NO = {"yes": True, "no": False}
 
@@ -123,9 +124,9 @@ def parse_address(
 
 
 def url_secrets(path: str, query: str) -> tuple[str, ...]:
-    """Return the parts of a URL's path and the values of its query, as they are written and as they read."""
+    """Return the longer parts of a URL's path and values of its query, as they are written and as they read."""
     parts = [*path.split("/"), *(pair.partition("=")[2] for pair in query.split("&"))]
-    return (*parts, *map(unquote, parts))
+    return tuple(text for part in parts for text in (part, unquote(part)) if len(text) >= _SHORTEST_SECRET)
 
 
 def split(url: str) -> SplitResult | None:
