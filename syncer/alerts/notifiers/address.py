@@ -17,6 +17,7 @@ _T = TypeVar("_T")
 COMMON_OPTIONS = frozenset({"lang", "min", "name", "escalation"})
 """What every address may say of its recipient."""
 
+_SHORTEST_SECRET = 6  # of a URL's parts: the path /hook hides nothing
 _LANGUAGES: dict[str, Language] = {"en": "en", "zh": "zh"}
 _YES_NO = {"yes": True, "no": False}
 
@@ -44,9 +45,9 @@ class Address:
         return self.target
 
     @property
-    def query_values(self) -> tuple[str, ...]:
-        """The values of the service's own query, any of which may be a secret."""
-        return tuple(unquote(pair.partition("=")[2]) for pair in self.query.split("&"))
+    def secrets(self) -> tuple[str, ...]:
+        """Everything in the address that may be one, to be masked in what the service says."""
+        return (self.password, self.options.get("secret", ""), *url_secrets(self.path, self.query))
 
     @property
     def language(self) -> Language:
@@ -120,6 +121,12 @@ def parse_address(
     query = "&".join("".join(pair) for pair in rest)
     secure = parts.scheme.endswith("s")
     return Address(kind, secure, target, parts.path, unquote(user), unquote(password), host, port, options, query)
+
+
+def url_secrets(path: str, query: str) -> tuple[str, ...]:
+    """Return the longer parts of a URL's path and values of its query, as they are written and as they read."""
+    parts = [*path.split("/"), *(pair.partition("=")[2] for pair in query.split("&"))]
+    return tuple(text for part in parts for text in (part, unquote(part)) if len(text) >= _SHORTEST_SECRET)
 
 
 def split(url: str) -> SplitResult | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from importlib.util import find_spec
 from threading import Thread
 
 from syncer.alerts.message import Message, NotifyError
@@ -16,12 +17,10 @@ class AppriseBridge:
     """One apprise URL. apprise bounds each read only, so a thread waits for it and is left alone after the deadline."""
 
     def __init__(self, url: str, around: Surroundings) -> None:
-        try:
-            import apprise
-        except ImportError:
-            apprise = None
-        if apprise is None:
+        if find_spec("apprise") is None:
             raise ValueError("needs apprise: pip install 'syncer[apprise]'")
+        import apprise
+
         logging.getLogger("apprise").addFilter(lambda _: False)  # it logs parts of the URL
         self._apprise = apprise.Apprise(asset=apprise.AppriseAsset(secure_logging=True, async_mode=False))
         self._text_format = apprise.NotifyFormat.TEXT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import smtplib
+from base64 import b64encode
 from email.message import EmailMessage
 from email.policy import SMTP
 from hashlib import sha256
@@ -30,12 +31,16 @@ class Email:
             raise ValueError("has a tls= that is not one of starttls, on, none")
         if tls == "none" and address.user:
             raise ValueError("would send its password without TLS")
+        if not f"{address.user}{address.password}".isascii():
+            raise ValueError("has a user or password that is not ASCII, which SMTP does not carry")
         port = address.port or {"on": 465, "starttls": 587, "none": 25}[tls]
         self._server = MailServer(address.host, port, tls, address.user, address.password)
         self._to = _mailboxes("to", address.options.get("to", ""))
         (self._from,) = _mailboxes("from", address.options.get("from", "") or address.user)[:1]
         self._around = around
-        self._endpoint = Endpoint(f"Mail server {address.host}", "", around, (address.password,))
+        said = (address.password, f"\0{address.user}\0{address.password}")
+        secrets = (*said, *(b64encode(each.encode()).decode() for each in said if address.password))
+        self._endpoint = Endpoint(f"Mail server {address.host}", "", around, secrets)
         self._accepted: dict[str, set[str]] = {}
 
     def send(self, message: Message) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import structlog
 
 from syncer.alerts.message import NotifyError
-from syncer.alerts.notifiers.address import split
+from syncer.alerts.notifiers.address import split, url_secrets
 from syncer.alerts.notifiers.http import Endpoint, Surroundings
 from syncer.alerts.notifiers.places import is_refused_literal
 from syncer.errors import SettingsError
@@ -33,13 +33,8 @@ class Heartbeat:
         if is_refused_literal(parts.hostname, private=around.private_addresses):
             raise SettingsError(f"{setting} names an address that must not be connected to.")
         path = parts.path.rstrip("/")
-        secrets = (
-            path.strip("/"),
-            *path.strip("/").split("/"),
-            *(each.partition("=")[2] for each in parts.query.split("&")),
-        )
         self._url, self._query = f"{parts.scheme}://{parts.netloc}{path}", parts.query
-        self._endpoint = Endpoint(f"Heartbeat {parts.hostname}", self._url, around, secrets)
+        self._endpoint = Endpoint(f"Heartbeat {parts.hostname}", self._url, around, url_secrets(path, parts.query))
         self._new_run_id = run_id
         self._run_id = ""
 

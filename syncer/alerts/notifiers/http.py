@@ -19,7 +19,6 @@ from syncer.net.wire import Reply, Wire
 
 LARGEST_ANSWER = 64 * 1024
 _LONGEST_WAIT = 86400.0
-_SHORTEST_SECRET = 4  # a path such as /a hides nothing
 _PASSING_STATUS = (408, 425, 429)
 
 
@@ -90,8 +89,8 @@ class Endpoint:
 
     def shown(self, words: str) -> str:
         """Return what may be shown of a service's words: one line, without the recipient's secrets."""
-        for secret in self.secrets:
-            words = words.replace(secret, "********") if len(secret) >= _SHORTEST_SECRET else words
+        for secret in sorted(self.secrets, key=len, reverse=True):
+            words = words.replace(secret, "********") if secret else words
         return one_line(words).rstrip(". ")
 
     def _quoted(self, body: bytes) -> str:
@@ -141,8 +140,8 @@ class Codes:
 
 
 def as_json(payload: Any) -> bytes:
-    """Return compact UTF-8 JSON."""
-    return json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
+    """Return compact UTF-8 JSON; a lone surrogate, which UTF-8 cannot hold, becomes a question mark."""
+    return json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def _object(body: bytes) -> dict[str, Any]:

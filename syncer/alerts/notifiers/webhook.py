@@ -15,12 +15,9 @@ from syncer.alerts.notifiers.http import Endpoint, Surroundings, as_json
 def web_endpoint(service: str, address: Address, around: Surroundings, path: str) -> tuple[Endpoint, dict[str, str]]:
     """Return the endpoint of an address such as `webhook+https://user:password@host/…` and its credentials' header."""
     scheme = "https" if address.secure else "http"
-    secrets = (address.password, address.path.strip("/"), address.query, *address.query_values)
-    endpoint = Endpoint(service, f"{scheme}://{address.target}{path}", around, secrets)
-    if not address.user:
-        return endpoint, {}
-    pair = f"{address.user}:{address.password}".encode()
-    return endpoint, {"Authorization": f"Basic {b64encode(pair).decode()}"}
+    basic = b64encode(f"{address.user}:{address.password}".encode()).decode()
+    endpoint = Endpoint(service, f"{scheme}://{address.target}{path}", around, (*address.secrets, basic))
+    return endpoint, {"Authorization": f"Basic {basic}"} if address.user else {}
 
 
 class Webhook:
