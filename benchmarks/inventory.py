@@ -1,6 +1,6 @@
 """Fills a migrated, empty database with files, their history and the ledger of a pull, made by SQL alone, in seconds.
 
-By hand: python -m benchmarks.inventory postgresql://... [files]
+By hand: python benchmarks/inventory.py postgresql://... [files]
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ FILES = """
 INSERT INTO syncer.file (source, file_id, name, size_bytes, file_type, duration_seconds, status, created_at, expires_at,
                          created_raw, expires_raw, url, extra, first_seen_at, changed_at, gone_at, first_run)
 SELECT %(source)s, id, '60' || n %% 50 || '_stream_2026-01-01-00-00-00_2026-01-01-00-05-00',
-       CASE WHEN n %% 50 > 0 THEN 1000000 + n * 7919 %% 90000000 END, (ARRAY['mp4', 'flv', 'hls'])[1 + (n %% 3)::int], n %% 300,
-       2, created, created + life, to_char(created + interval '8 hours', 'YYYY-MM-DD HH24:MI:SS'),
+       CASE WHEN n %% 50 > 0 THEN 1000000 + n * 7919 %% 90000000 END, (ARRAY['mp4', 'flv', 'hls'])[1 + (n %% 3)::int],
+       n %% 300, 2, created, created + life, to_char(created + interval '8 hours', 'YYYY-MM-DD HH24:MI:SS'),
        to_char(created + life + interval '8 hours', 'YYYY-MM-DD HH24:MI:SS'),
        'http://1000.vod2.myqcloud.com/vodgzp/' || id || '/f0.mp4', NULL, created + interval '10 minutes',
        coalesce(gone, created + interval '10 minutes'), gone, 1

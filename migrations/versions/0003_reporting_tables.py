@@ -130,7 +130,13 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index("file_first_seen_idx", "file", schema="syncer")
     op.drop_index("file_expires_idx", "file", schema="syncer")
-    op.create_index("file_expires_idx", "file", ["source", "expires_at"], schema="syncer")
+    op.create_index(
+        "file_expires_idx",
+        "file",
+        ["source", "expires_at"],
+        schema="syncer",
+        postgresql_where=sa.text("expires_at is not null"),
+    )
     op.drop_column("change", "previous_at", schema="syncer")
     op.drop_column("page", "ordered", schema="syncer")
     for table in ("retention", "inventory_day", "tier", "listing_end"):

@@ -45,8 +45,8 @@ CREATE VIEW report.expiring AS
 SELECT f.source, f.file_id, f.name, f.size_bytes, f.file_type, f.duration_seconds, f.status, f.created_at,
        f.expires_at, f.url,
        round(extract(epoch FROM f.expires_at - syncer.instant()) / 86400, 3) AS days_left,
-       CASE WHEN n.share IS NULL OR t.spans[n.span] <= t.shares[n.share] * l.lifetime THEN t.span_names[n.span]
-            ELSE t.share_names[n.share] END AS tier,
+       CASE WHEN t.spans[n.span] IS NULL OR t.shares[n.share] * l.lifetime < t.spans[n.span] THEN t.share_names[n.share]
+            ELSE t.span_names[n.span] END AS tier,
        syncer.beijing_day(f.expires_at) AS expiry_day, f.first_seen_at, f.changed_at, f.created_raw, f.expires_raw,
        f.extra
 FROM syncer.source s
@@ -126,7 +126,8 @@ BY_AGE = """
 CREATE VIEW report.storage_by_age AS
 SELECT f.source, coalesce((ARRAY['under 7 days', '7 to 30 days', '30 to 90 days', '90 to 180 days',
                                  '180 days to a year', 'over a year'])[1 + f.bucket], 'unknown') AS age,
-       (ARRAY[0, 7, 30, 90, 180, 365])[1 + f.bucket] AS from_days, (ARRAY[7, 30, 90, 180, 365])[1 + f.bucket] AS to_days,
+       (ARRAY[0, 7, 30, 90, 180, 365])[1 + f.bucket] AS from_days,
+       (ARRAY[7, 30, 90, 180, 365])[1 + f.bucket] AS to_days,
        f.files, f.bytes
 FROM (
   SELECT f.source, width_bucket(syncer.instant() - f.created_at, ARRAY[interval '7 days', interval '30 days',

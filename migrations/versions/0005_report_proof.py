@@ -69,7 +69,7 @@ SELECT p.source, p.pull_id, n.generation, n.generation = p.generation AS last, c
           SELECT i.id FROM syncer.page g CROSS JOIN LATERAL unnest(g.file_ids) AS i (id)
           WHERE g.source = p.source AND g.pull_id = p.pull_id AND g.generation = n.generation AND g.part = 'listing'
           GROUP BY i.id) d) AS distinct_files,
-       chain.from_beginning OR (chain.pages = 0 AND ending.at_page = 0 AND ending.context_in IS NULL)
+       coalesce(chain.from_beginning OR (chain.pages = 0 AND ending.at_page = 0 AND ending.context_in IS NULL), false)
          AS from_beginning,
        chain.breaks = 0 AND (ending.at_page IS NULL OR (ending.at_page = chain.pages
          AND ending.context_in IS NOT DISTINCT FROM chain.last_context)) AS chain_unbroken,
@@ -95,7 +95,7 @@ SELECT p.source, p.pull_id, n.generation, n.generation = p.generation AS last, c
          ) d) END AS shared_with_earlier,
        death.code AS death_code, death.age_seconds AS context_age_seconds,
        chain.begun_at, chain.ended_at,
-       chain.from_beginning IS NOT false AND chain.breaks = 0
+       coalesce(chain.from_beginning, true) AND chain.breaks = 0
          AND (ending.at_page IS NULL OR (ending.at_page = chain.pages
               AND ending.context_in IS NOT DISTINCT FROM chain.last_context))
          AND (e.sure OR (e.doubted AND (coalesce(tail_end.sure, false)
@@ -216,7 +216,7 @@ DECLARE
 BEGIN
   IF at < horizon THEN
     RAISE EXCEPTION 'history before % is no longer kept, so the backups as of % are not known', horizon, at
-      USING ERRCODE = 'snapshot_too_old', HINT = 'SYNCER_KEEP_HISTORY says how long history is kept.';
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'SYNCER_KEEP_HISTORY says how long history is kept.';
   END IF;
   RETURN true;
 END $$
@@ -344,7 +344,7 @@ COMMENTS = {
     "COLUMN report.proof.ended_at": "When its last page was committed.",
     "COLUMN report.proof.complete": "Whether the ledger shows that no page of it can be missing.",
     "FUNCTION report.pull_proof(bigint)": "Why a pull is proven, or is not: point by point, with the evidence. The "
-    "verdict, the last point, is proven when all before it hold.",
+    "verdict, the last point, is proven when all before it hold; once its ledger was pruned only the verdict is left.",
     "FUNCTION report.backups_as_of(timestamptz)": "report.backups as it was at that instant, column for column; an "
     "error for an instant before the history that is kept (SYNCER_KEEP_HISTORY).",
     "FUNCTION syncer.history_reaches(timestamptz)": "True; an error when history that old was pruned.",

@@ -21,6 +21,8 @@ from syncer.errors import Busy
 if TYPE_CHECKING:
     from syncer.app import App
     from syncer.simulator import Simulator
+    from syncer.store.database import Connection
+    from syncer.store.inventory import Selection
 
 _FILES = 2500
 _ADDED = 40
@@ -158,33 +160,36 @@ def _change(simulator: Simulator, expiring: str) -> None:
 
 
 def _show(url: str) -> None:
-    """Show the tables that a report is made of."""
-    from syncer.store import scratch
-    from syncer.store.database import connect
+    """Show the tables that a report is made of, the first two as `syncer files` does."""
+    from syncer.store.database import connect, snapshot
+    from syncer.store.inventory import Selection, State
+    from syncer.store.scratch import changed
 
-    with connect(url) as connection:
-        _say("4. What expires next (report.backups):")
-        for row in scratch.expiring(connection, _SHOWN):
-            left = f"{row['left'].days} d {row['left'].seconds // 3600:2} h"
-            size = f"{row['size_bytes'] / 1e6:6.1f} MB"
-            _row(f"{row['expires_at']:%Y-%m-%d %H:%M}", left, size, row["name"])
-        _say("   What changed (report.changes):")
-        for row in scratch.changed(connection, _SHOWN):
-            _row(row["name"], tail=f"{row['field']}: {row['old_value'][:10]} -> {row['new_value'][:10]}")
-        _say("   What went (state in report.backups):")
-        for row in scratch.gone(connection, _SHOWN):
-            why = {"vanished": "deleted before its expiry", "expired": "its expiry passed"}[row["state"]]
-            _row(row["name"], tail=f"{row['state']}: {why}")
+    with connect(url) as connection, snapshot(connection):
+        _say("4. What expires next (syncer files):")
+        _files(connection, Selection())
+        _say()
+        _say("   What went: expired at its time, or vanished (deleted before its time):")
+        _files(connection, Selection(states=frozenset({State.VANISHED, State.EXPIRED})))
+        _say()
+        _say("   What changed (the view report.changes):")
+        for row in changed(connection, _SHOWN):
+            _say_raw(f"{row['field']}: {row['old_value']} -> {row['new_value']}")
+            _say_raw(f"  of {row['name']}")
     _say()
 
 
-def _row(*cells: str, tail: str = "") -> None:
-    """Print one line of cells, the last of which is shortened to what is left of the width."""
-    *first, name = cells
-    before = "   ".join(["  ", *first, ""])
-    room = _WIDTH - len(before) - (len(tail) + 3 if tail else 0)
-    short = name if len(name) <= room else f"{name[: room - 4 - room // 3]}...{name[-(room // 3) - 1 :]}"
-    _say_raw(f"{before}{short}" + (f"   {tail}" if tail else ""))
+def _files(connection: Connection, selection: Selection) -> None:
+    import shutil
+
+    from syncer.cli import tables
+    from syncer.store import inventory
+
+    gone = inventory.State.VANISHED in selection.states
+    columns = tables.file_columns(inventory.instant(connection), states=gone, gone=gone)
+    width = shutil.get_terminal_size().columns
+    with inventory.reading(connection, selection, _SHOWN) as rows, tables.stdout() as stream:
+        tables.write_table(stream, columns, rows, width=width)
 
 
 def _stay(app: App, url: str, simulator: Simulator) -> None:
@@ -226,7 +231,7 @@ def _say_how_to_go_on(app: App) -> None:
     _say("With your own account:")
     _say_raw("  export SYNCER_SECRET_ID=...  SYNCER_SECRET_KEY=...")
     for arguments, what in (
-        ("doctor", "checks settings, database, clock, credentials"),
+        ("doctor", "checks settings, database, clock, key"),
         ("sync", "pulls the full listing"),
         ("daemon", "keeps it true from then on"),
         ("demo --stay", "this demo again, going on as the daemon"),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from syncer.cli.common import Config, Json, make_app, print_json, stopping
+from syncer.cli.common import Config, Json, json_errors, make_app, print_json, stopping
 from syncer.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -39,12 +39,13 @@ def doctor(
     from syncer.doctor import Level
 
     checks: list[Check] = []
-    for check in _checks(source, config):
-        if not json:
-            if check.source is not None and (not checks or checks[-1].source != check.source):
-                typer.echo(f"\nsource {check.source}")
-            _print(check)
-        checks.append(check)
+    with json_errors(wanted=json):
+        for check in _checks(source, config):
+            if not json:
+                if check.source is not None and (not checks or checks[-1].source != check.source):
+                    typer.echo(f"\nsource {check.source}")
+                _print(check)
+            checks.append(check)
     first = next((check for check in checks if check.level is Level.FAILED), None)
     worst = max((check.level for check in checks), key=list(Level).index)
     if json:

@@ -70,7 +70,7 @@ def lookup(
             now = instant(connection)
     seconds = time.monotonic() - began
     if json:
-        print_json(document(chosen.name, result, seconds))
+        print_json(document(chosen.name, result, wanted, seconds))
     else:
         _print(result, wanted, now, seconds)
 
@@ -92,17 +92,23 @@ def _wanted(file_ids: list[str] | None, prefix: str | None, *, newest: bool) -> 
     return ids
 
 
-def document(source: str, result: LookupResult, seconds: float) -> dict[str, Any]:
+def document(source: str, result: LookupResult, wanted: list[str], seconds: float) -> dict[str, Any]:
     """Return the JSON document of a lookup; `undecided` ids got no clear answer, and count as existing."""
     return {
         "source": source,
-        "files": [_file(file) for file in result.files.values()],
+        "files": [_file(file) for file in _in_order(result, wanted)],
         "missing": result.missing,
         "undecided": result.undecided,
         "rejected": result.rejected,
         "api_calls": result.api_calls,
         "seconds": round(seconds, 3),
     }
+
+
+def _in_order(result: LookupResult, wanted: list[str]) -> list[BackupFile]:
+    """Return files asked for by id in the order of the ids, others as they were listed."""
+    places = {file_id: place for place, file_id in enumerate(wanted)}
+    return sorted(result.files.values(), key=lambda file: places.get(file.file_id, 0))
 
 
 def _file(file: BackupFile) -> dict[str, Any]:
@@ -123,9 +129,7 @@ def _print(result: LookupResult, wanted: list[str], now: datetime, seconds: floa
     """Write what was found as a table, on a pipe as whole values; what was not found goes to standard error."""
     from syncer.cli import tables
 
-    places = {file_id: place for place, file_id in enumerate(wanted)}
-    found = sorted(result.files.values(), key=lambda file: places.get(file.file_id, 0))
-    rows = [_row(file) for file in found]
+    rows = [_row(file) for file in _in_order(result, wanted)]
     terminal = sys.stdout.isatty()
     with tables.stdout(plain=not terminal) as stream:
         if terminal:

@@ -130,8 +130,8 @@ def _lines(status: SourceStatus, now: datetime) -> Iterator[tuple[str, str]]:
         running = status.lease is not None and status.lease.alive
         yield ("running" if running else "unfinished"), _unfinished(status.unfinished, now, running=running)
     if status.lease is not None:
-        alive = "held" if status.lease.alive else "free: its holder's session has ended;"
-        yield "lease", f"{alive} by {status.lease.holder}"
+        holder = status.lease.holder
+        yield "lease", f"held by {holder}" if status.lease.alive else f"free: {holder} held it, but is gone or stalled"
     if status.last_run is not None and (trouble := _trouble(status.last_run, status, now)):
         yield "last run", trouble
     if status.deaths.number:
@@ -162,7 +162,8 @@ def _pull(pull: PullFacts, now: datetime) -> str:
         if number:
             counts.append(f"{number:,} {label}")
     took = words.span((pull.finished_at - pull.started_at).total_seconds())
-    text = f"{pull.outcome}, {_moment(pull.started_at, now)}, took {took}: {', '.join(counts)}"
+    verdict = pull.outcome if pull.proven is None else "proven" if pull.proven else "not proven"
+    text = f"{verdict}, {_moment(pull.started_at, now)}, took {took}: {', '.join(counts)}"
     return text if pull.error is None else f"{text}\n{pull.error}"
 
 
@@ -192,7 +193,7 @@ def _trouble(run: RunFacts, status: SourceStatus, now: datetime) -> str:
     began = f"{run.kind}, {_moment(run.started_at, now)}"
     if run.finished_at is None:
         alive = status.lease is not None and status.lease.alive
-        return "" if alive else f"{began}: it never ended, so it was killed (the next one goes on)"
+        return "" if alive else f"{began}: it never noted its end: killed, or cut off from the database"
     if run.outcome in {"failed", "stopped"}:
         return f"{began}: {run.outcome}\n{run.error or 'no reason is known'}"
     return ""

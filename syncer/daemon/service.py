@@ -22,7 +22,7 @@ from syncer.app import App
 from syncer.daemon.due import Step, decide, may_begin
 from syncer.daemon.notify import Supervisor
 from syncer.daemon.pulls import carry_out, report_crash
-from syncer.errors import DatabaseUnavailable, SchemaMismatch, SettingsError, SyncerError
+from syncer.errors import DatabaseUnavailable, SchemaMismatch, SettingsError, Stopped, SyncerError
 from syncer.model import PullKind
 from syncer.pull.waiting import Waiting
 from syncer.schedule import Cron
@@ -93,6 +93,11 @@ class Daemon:
         _log.info("daemon_stopped")
         if self._fatal is not None:
             raise self._fatal
+        if self.stuck:
+            raise Stopped(
+                f"Stopped by a signal; what did not end within {DRAIN_SECONDS:g} s was left. The checkpoints stand.",
+                signal_number=self._app.stop.signal_number or 15,
+            )
         self._app.stop.check()
 
     @property

@@ -52,5 +52,5 @@ def _lease(source: SourceSettings, status: SourceStatus | None) -> Check:
     elif lease.alive:
         found = f"held by {lease.holder}, which is pulling this source now"
     else:
-        found = f"free: {lease.holder} held it, but its session has ended"
+        found = f"free: {lease.holder} held it, but is gone or stalled"
     return ok("lease", found, source=source.name)

@@ -339,10 +339,13 @@ class _Attempt:
             )
 
     def _boundary(self) -> datetime | None:
-        """Files created before this were listed by the last cleanly finished pull; None before any full one."""
+        """Files created before this were listed by the last cleanly finished pull; None before any full one.
+
+        A whole second, for createTimes are: a file made later in the second in which that pull began looks older.
+        """
         if not self.known.full or self.known.started_at is None:
             return None
-        return self.known.started_at - timedelta(seconds=self.plan.overlap_seconds)
+        return self.known.started_at.replace(microsecond=0) - timedelta(seconds=self.plan.overlap_seconds)
 
     def _new_calls(self) -> int:
         """Return the calls made since the last commit, and count them as committed."""

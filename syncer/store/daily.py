@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from syncer.store.database import planned_freely, rows
+from syncer.store.database import bulk_transaction, rows
 
 # Days from the last one that was counted are counted again: what came after its last pull belongs to it too.
 _SINCE = """
@@ -73,7 +73,7 @@ def count_day(connection: sa.Connection, source: str, *, pull_id: int | None) ->
     Without a pull only what came and went is counted: a day on which nobody looked has no live figures. Counting
     again is harmless.
     """
-    with planned_freely(connection):
+    with bulk_transaction(connection, idle_seconds=60):
         since = rows(connection, _SINCE, source=source).scalar_one()
         rows(connection, _EVENTS, source=source, since=since)
         if pull_id is not None:

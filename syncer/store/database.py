@@ -24,6 +24,13 @@ _PINNED = (
     "SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off; "
     "SET plan_cache_mode = force_generic_plan; SET jit = off"
 )
+# A server that vanished without a word (a machine that lost power) is noticed within a minute, not within hours.
+_NOTICE_DEAD_SERVERS = {
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
 # The server notices within this time that a client was killed in mid-statement, and frees what it held.
 _NOTICE_DEAD_CLIENTS = "SET client_connection_check_interval = '1s'"
 
@@ -39,7 +46,7 @@ def make_engine(url: str) -> sa.Engine:
     return sa.create_engine(
         normalised(url),
         poolclass=NullPool,
-        connect_args={"application_name": "syncer", "connect_timeout": 10},
+        connect_args={"application_name": "syncer", "connect_timeout": 10, **_NOTICE_DEAD_SERVERS},
     )
 
 

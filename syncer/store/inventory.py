@@ -85,8 +85,7 @@ def reading(
     if limit is not None:
         sql += " LIMIT %(limit)s"
         parameters["limit"] = limit
-    streaming = {"stream_results": True, "yield_per": _BATCH}
-    with connection.exec_driver_sql(sql, parameters, execution_options=streaming) as result:
+    with connection.exec_driver_sql(sql, parameters, execution_options={"yield_per": _BATCH}) as result:
         yield (dict(row) for row in result.mappings())
 
 

@@ -22,11 +22,15 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class PullFacts:
-    """A pull that has ended: `started_at` is the instant as of which it knows the listing."""
+    """A pull that has ended: `started_at` is the instant as of which it knows the listing.
+
+    `proven` tells of a full pull whether nothing can be missing; None for any other.
+    """
 
     pull_id: int
     kind: str
     outcome: str
+    proven: bool | None
     reason: str | None
     error: str | None
     started_at: datetime
@@ -162,12 +166,14 @@ _SCOPE = """
 """
 
 _PULL = f"""
-SELECT pull_id, kind, outcome, reason, error, started_at, finished_at, pages, files, inserted, updated, gone, rejected,
-       restarts, api_calls
-FROM syncer.pull
-WHERE source = %(source)s AND finished_at IS NOT NULL AND kind = %(kind)s AND outcome = ANY (%(outcomes)s) AND {_SCOPE}
-ORDER BY pull_id DESC LIMIT 1
+SELECT pull_id, kind, outcome, proven, reason, error, started_at, finished_at, pages, files, inserted, updated, gone,
+       rejected, restarts, api_calls
+FROM syncer.pull WHERE source = %(source)s AND finished_at IS NOT NULL AND {_SCOPE}
 """
+_LAST = "ORDER BY pull_id DESC LIMIT 1"
+_PROVEN = f"{_PULL} AND kind = 'full' AND proven {_LAST}"
+_ENDED = f"{_PULL} AND kind = 'full' AND proven IS NOT NULL {_LAST}"
+_RECENT = f"{_PULL} AND kind = 'recent' AND outcome <> 'abandoned' {_LAST}"
 
 _KNOWN_UNTIL = f"""
 SELECT max(started_at) FROM syncer.pull WHERE source = %(source)s AND settled_run IS NOT NULL AND {_SCOPE}
@@ -233,9 +239,9 @@ def _source(connection: sa.Connection, row: Any, tallies: Mapping[str, Tally], i
         source=name,
         prefix=row.prefix,
         tallies={state: tallies.get(state, Tally()) for state in _STATES},
-        proven=_pull(connection, name, "full", ["complete"]),
-        ended=_pull(connection, name, "full", ["complete", "unproven"]),
-        recent=_pull(connection, name, "recent", ["complete", "unproven", "failed", "stopped"]),
+        proven=_one(connection, _PROVEN, PullFacts, source=name),
+        ended=_one(connection, _ENDED, PullFacts, source=name),
+        recent=_one(connection, _RECENT, PullFacts, source=name),
         known_until=rows(connection, _KNOWN_UNTIL, source=name).scalar(),
         unfinished=_unfinished(connection, name, instant, running=running),
         lease=lease,
@@ -243,10 +249,6 @@ def _source(connection: sa.Connection, row: Any, tallies: Mapping[str, Tally], i
         deaths=ContextDeaths(**rows(connection, _DEATHS, source=name).mappings().one()),
         quota=None if row.calls is None else QuotaFacts(row.calls, row.refused, row.next_at),
     )
-
-
-def _pull(connection: sa.Connection, source: str, kind: str, outcomes: list[str]) -> PullFacts | None:
-    return _one(connection, _PULL, PullFacts, source=source, kind=kind, outcomes=outcomes)
 
 
 def _unfinished(connection: sa.Connection, source: str, instant: datetime, *, running: bool) -> Unfinished | None:

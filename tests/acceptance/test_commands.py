@@ -193,8 +193,31 @@ def test_a_reader_who_goes_early_is_no_failure(bare: Shell, database: str) -> No
             assert process.wait(timeout=30) == 0
 
 
+def test_a_database_that_fails_halfway_leaves_half_an_array_and_no_second_document(bare: Shell, database: str) -> None:
+    execute(
+        database,
+        "INSERT INTO syncer.file (source, file_id, name, first_seen_at, changed_at, first_run) "
+        "SELECT 'default', n::text, repeat('x', 90), now(), now(), 1 FROM generate_series(1, 20000) AS n",
+    )
+    with bare.start("files", "--format", "json") as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        execute(
+            database,
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND application_name = 'syncer'",
+        )
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 5
+    assert first == "[\n"
+    assert "error" not in out
+    assert not out.rstrip().endswith("]")
+    assert len(err.splitlines()) == 1
+    assert "Traceback" not in err
+
+
 def test_status_tells_a_killed_sync_from_a_running_one(database: str) -> None:
-    with Simulator(World(2000), behaviour=Behaviour(latency=0.2)) as api:
+    with Simulator(World(50_000), behaviour=Behaviour(latency=0.2)) as api:
         shell = Shell(
             {
                 "SYNCER_DATABASE_URL": database,
@@ -210,7 +233,7 @@ def test_status_tells_a_killed_sync_from_a_running_one(database: str) -> None:
             process.kill()
             process.communicate()
     killed = shell("status").out
-    assert "not proven yet: the first full pull is not finished" in running
+    assert "not proven yet: no full pull of this scope has finished" in running
     assert "  running" in running
     assert "held by" in running
     assert "  unfinished" in killed

@@ -156,7 +156,9 @@ def test_the_brake_lets_its_very_share_pass(simulated: Simulated) -> None:
 
 
 @pytest.mark.parametrize(("gone", "refused"), [(10, False), (11, True)])
-def test_in_a_small_scope_a_number_rules_instead_of_the_share(simulated: Simulated, gone: int, refused: bool) -> None:
+def test_in_a_small_scope_a_number_rules_instead_of_the_share(
+    simulated: Simulated, gone: int, *, refused: bool
+) -> None:
     rig = simulated(SMALL, world=World(12))
     rig.sync()
     rig.simulator.world.delete(*rig.simulator.world.ids()[:gone])

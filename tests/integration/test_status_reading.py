@@ -15,9 +15,9 @@ from syncer.store.status import Reading, SourceStatus, read
 
 PULL = """
 INSERT INTO syncer.pull (source, kind, listing, prefix, page_size, allow_sweep, first_run, started_at, finished_at,
-                         outcome, settled_run, phase, files, pages, reason, restarts)
+                         outcome, proven, settled_run, phase, files, pages, reason, restarts)
 VALUES ('a', %(kind)s, %(listing)s, %(prefix)s, 100, false, 1, now() - %(ago)s::interval,
-        CASE WHEN %(ended)s THEN now() - %(ago)s::interval + interval '1 minute' END, %(outcome)s,
+        CASE WHEN %(ended)s THEN now() - %(ago)s::interval + interval '1 minute' END, %(outcome)s, %(proven)s,
         CASE WHEN %(settled)s THEN 1 END, %(phase)s, %(files)s, 1, 'why', 0)
 RETURNING pull_id
 """
@@ -48,7 +48,11 @@ def pull(raw: psycopg.Connection, **given: Any) -> int:
         "phase": "done",
         "files": 0,
     }
-    row = raw.execute(PULL, fields | given).fetchone()
+    fields |= given
+    fields.setdefault(
+        "proven", fields["outcome"] == "complete" if fields["ended"] and fields["kind"] == "full" else None
+    )
+    row = raw.execute(PULL, fields).fetchone()
     assert row is not None
     return int(row[0])
 
@@ -76,7 +80,8 @@ def test_a_source_without_pulls_is_all_nothing(raw: psycopg.Connection, database
 def test_the_last_complete_full_pull_is_the_proven_one(raw: psycopg.Connection, database: str) -> None:
     pull(raw, ago=timedelta(hours=9))
     proven = pull(raw, ago=timedelta(hours=3))
-    unproven = pull(raw, ago=timedelta(hours=2), outcome="unproven", settled=False)
+    # complete, but it skipped files that exist: no proof
+    unproven = pull(raw, ago=timedelta(hours=2), proven=False)
     recent = pull(raw, ago=timedelta(hours=1), kind="recent")
     status = only(database)
     assert status.proven is not None

@@ -13,6 +13,7 @@ FULL = PullFacts(
     pull_id=7,
     kind="full",
     outcome="complete",
+    proven=True,
     reason="the listing ended with an empty context",
     error=None,
     started_at=NOW - timedelta(minutes=18),
@@ -79,14 +80,16 @@ def test_a_refused_sweep_is_told_beside_the_proof() -> None:
 
 
 def test_a_later_unproven_pull_does_not_take_the_older_proof_away_but_is_told() -> None:
-    later = replace(FULL, pull_id=9, outcome="unproven")
+    later = replace(FULL, pull_id=9, outcome="unproven", proven=False)
     judged = trust(replace(STATUS, ended=later))
     assert judged.level is Level.PROVEN
     assert "later full pull ended unproven" in judged.sentence
 
 
 def test_an_unproven_pull_says_why() -> None:
-    judged = trust(replace(STATUS, proven=None, ended=replace(FULL, outcome="unproven", reason="a reply was lost")))
+    judged = trust(
+        replace(STATUS, proven=None, ended=replace(FULL, outcome="unproven", proven=False, reason="a reply was lost"))
+    )
     assert judged == Trust(Level.UNPROVEN, None, "not proven: a reply was lost; 1,204 files so far")
 
 

@@ -1,1 +1,0 @@
-"""Measurements that take too long for every test run; each can be started by hand."""
