@@ -65,6 +65,17 @@ class Alerting:
             self._recipients[source.name] = tuple(found.values())
         return self._recipients[source.name]
 
+    def check(self, source: SourceSettings) -> None:
+        """Raise SettingsError for a mistake in an address: better before a pull than after it."""
+        self.recipients(source)
+        self._heartbeat(source)
+
+    def _heartbeat(self, source: SourceSettings) -> Heartbeat | None:
+        if source.heartbeat_url is None:
+            return None
+        url = source.heartbeat_url.reveal()
+        return Heartbeat(url, self.around, run_id=_new_run_id, setting="SYNCER_HEARTBEAT_URL")
+
     def policy(self, source: SourceSettings) -> Policy:
         """Return how a source's alerts are to be raised and told. Raises SettingsError."""
         zone = find_zone(source.timezone)
@@ -136,11 +147,9 @@ class Alerting:
 
     def beat(self, source: SourceSettings, *, proven: bool, seconds: float, text: str) -> None:
         """Tell the source's dead-man's switch, if it has one, how a full pull ended. Raises SettingsError alone."""
-        if source.heartbeat_url is None:
+        heartbeat = self._heartbeat(source)
+        if heartbeat is None:
             return
-        heartbeat = Heartbeat(
-            source.heartbeat_url.reveal(), self.around, run_id=_new_run_id, setting="SYNCER_HEARTBEAT_URL"
-        )
         if proven:
             heartbeat.success(seconds, text)
         else:

@@ -98,7 +98,7 @@ class App:
         A pull that ended is followed by the day's inventory, a full one by the pruning of what need not be kept; every
         pull by an evaluation of the source's alerts, a full one by the heartbeat.
         """
-        self.alerting.recipients(source)  # whose mistakes are better told before a pull than after it
+        self.alerting.check(source)
         began = time.monotonic()
         result = self._pull(url, source, kind, allow_sweep=allow_sweep, on_progress=on_progress)
         self.alerting.evaluate_quietly(url, source)

@@ -80,6 +80,8 @@ class Daemon:
         SchemaMismatch when the database is migrated beyond this version under it.
         """
         require_credentials(self._app)
+        for source in self._app.settings.sources:
+            self._app.alerting.check(source)
         with ExitStack() as stack:
             self._url = self._first_contact(stack)
             _log.info("daemon_started", sources=len(self._app.settings.sources), process=os.getpid())

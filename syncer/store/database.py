@@ -96,23 +96,6 @@ def bulk_transaction(connection: sa.Connection, *, idle_seconds: float) -> Itera
 
 
 @contextmanager
-def planned_freely(connection: sa.Connection) -> Iterator[None]:
-    """Run the block as one transaction in which the planner is free again: for statements over whole tables."""
-    connection.exec_driver_sql("BEGIN")
-    try:
-        connection.exec_driver_sql(
-            "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; SET LOCAL enable_seqscan = on; "
-            "SET LOCAL plan_cache_mode = auto"
-        )
-        yield
-    except BaseException:
-        if not connection.closed and not connection.invalidated:
-            connection.exec_driver_sql("ROLLBACK")
-        raise
-    connection.exec_driver_sql("COMMIT")
-
-
-@contextmanager
 def snapshot(connection: sa.Connection) -> Iterator[None]:
     """Run the block as one read-only transaction in which every statement sees the database as of one instant."""
     connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
