@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 from syncer.alerting import Alerting
 from syncer.alerts.dispatch import Sent, send_due
 from syncer.alerts.notifiers import Surroundings
+from syncer.errors import SettingsError
 from syncer.settings import Tier, load_settings
 from syncer.store.alert_files import Watch, count
 from syncer.store.database import connect
@@ -513,3 +514,13 @@ def test_a_pull_evaluates_at_its_end_and_tells_the_heartbeat_only_when_proven(si
         rig.environ["SYNCER_RETRY_FOR"] = "100ms"
         assert rig.sync().outcome == "failed"
         assert [message["path"] for message in switch.received] == ["/beat", "/beat/fail"]
+
+
+def test_a_mistake_in_an_address_is_told_before_a_pull_and_shows_nothing_of_it(simulated: Simulated) -> None:
+    from syncer.simulator import World
+
+    rig = simulated({"notify": "wecomm://very-secret"}, world=World(3))
+    with pytest.raises(SettingsError, match="SYNCER_NOTIFY") as caught:
+        rig.sync()
+    assert "very-secret" not in str(caught.value)
+    assert rig.simulator.call_count == 0
