@@ -88,7 +88,7 @@ def test_a_run_that_stalls_before_any_of_its_statements_writes_nothing_after_ano
 
 
 def test_a_second_run_is_turned_away_at_once_and_the_first_goes_on(simulated: Simulated) -> None:
-    rig = simulated(SMALL, world=World(100))
+    rig = simulated({**SMALL, "sweep_brake": "1"}, world=World(100))
     turned_away: list[float] = []
 
     def second(_: object) -> None:
