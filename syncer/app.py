@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from syncer.alerting import Alerting
+from syncer.alerts.notifiers import Surroundings
+from syncer.errors import Stopped
 from syncer.model import PullKind
 from syncer.pull.lookup import Lookup
 from syncer.pull.run import Plan, Progress, RunResult, run_pull
@@ -37,7 +40,12 @@ class App:
 
     settings: Settings
     stop: StopRequest = field(default_factory=StopRequest)
+    alerting: Alerting = field(init=False, repr=False)
     _embedded: EmbeddedPostgres | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        around = Surroundings(_now, time.monotonic)
+        self.alerting = Alerting(self.settings, around, self.stop.asked)
 
     @contextmanager
     def database(self) -> Iterator[str]:
@@ -87,8 +95,28 @@ class App:
     ) -> RunResult:
         """Take one pull of `source` to its end in the database at `url`: what `syncer sync` and the daemon run.
 
-        A pull that ended is followed by the day's inventory, a full one by the pruning of what need not be kept.
+        A pull that ended is followed by the day's inventory, a full one by the pruning of what need not be kept; every
+        pull by an evaluation of the source's alerts, a full one by the heartbeat.
         """
+        self.alerting.check(source)
+        began = time.monotonic()
+        result = self._pull(url, source, kind, allow_sweep=allow_sweep, on_progress=on_progress)
+        self.alerting.evaluate_quietly(url, source)
+        if kind is PullKind.FULL and not isinstance(result.error, Stopped):
+            text = str(result.error or result.reason or result.outcome)
+            proven = result.totals["verdict"] == "proven"
+            self.alerting.beat(source, proven=proven, seconds=time.monotonic() - began, text=text)
+        return result
+
+    def _pull(
+        self,
+        url: str,
+        source: SourceSettings,
+        kind: PullKind,
+        *,
+        allow_sweep: bool,
+        on_progress: Callable[[Progress], None],
+    ) -> RunResult:
         waiting = Waiting(time.sleep, self.stop, time.monotonic)
         with connect(url, pinned=True) as connection, self.source(source, connection, waiting) as api:
             tiers = [(tier.name, tier.span, tier.share) for tier in source.expiry_tiers]

@@ -35,6 +35,10 @@ class Refused(SyncerError):
         self.code = code
 
 
+CLOCK_CODES = frozenset({4200, 4500})
+"""Codes of `Refused` that speak of a wrong clock (VodBackupGet's common codes)."""
+
+
 class Unavailable(SyncerError):
     """The API cannot be reached or keeps failing; the checkpoint stands and the next run resumes."""
 

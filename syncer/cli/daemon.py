@@ -18,6 +18,10 @@ def daemon(
         float,
         typer.Option(min=0.1, max=60, metavar="SECONDS", help="How often to look for what is due.", hidden=True),
     ] = 5.0,
+    alerts_every: Annotated[
+        float,
+        typer.Option(min=0.1, max=3600, metavar="SECONDS", help="How often to evaluate and send alerts.", hidden=True),
+    ] = 60.0,
     config: Config = None,
 ) -> None:
     """Pull every source on its schedules, until SIGTERM.
@@ -28,7 +32,7 @@ def daemon(
     from syncer.daemon.service import Daemon
 
     app = make_app(config)
-    service = Daemon(app, poll_seconds=poll_every)
+    service = Daemon(app, poll_seconds=poll_every, alerts_seconds=alerts_every)
     with stopping(app):
         try:
             service.run()

@@ -25,7 +25,7 @@ def configure(level: str, form: str) -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=lambda *_: _Logger(),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=False,
     )
 
 

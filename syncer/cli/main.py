@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from syncer.cli import daemon, demo, doctor, files, lookup, migrate, report, simulate, status, sync
+from syncer.cli import alerts, daemon, demo, doctor, files, lookup, migrate, report, simulate, status, sync
 from syncer.cli.common import flush_errors, print_error
 from syncer.errors import SyncerError
 
@@ -33,6 +33,7 @@ for command in (
     demo.demo,
 ):
     app.command()(command)
+app.add_typer(alerts.app, name="alerts")
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so

@@ -33,6 +33,7 @@ def status(
     progress and forecast, who holds the source, and the quota. Asks the database alone, needs no credentials; times
     are this machine's local time.
     """
+    from syncer.store.alerts import count_open
     from syncer.store.database import connect
     from syncer.store.status import read
 
@@ -40,14 +41,20 @@ def status(
         app = make_app(config)
         with app.database() as url, connect(url) as connection:
             reading = read(connection)
+            opened = count_open(connection)
         entries = _entries(app.settings, reading, source)
         if json:
-            print_json({"instant": reading.instant, "sources": [_document(entry) for entry in entries]})
+            print_json(
+                {
+                    "instant": reading.instant,
+                    "sources": [_document(entry, opened.get(entry.name, {})) for entry in entries],
+                }
+            )
             return
         for number, entry in enumerate(entries):
             if number:
                 say()
-            _print(entry, reading.instant)
+            _print(entry, reading.instant, opened.get(entry.name, {}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +88,7 @@ def _entries(settings: Settings, reading: Reading, only: str | None) -> list[_En
     return [entry(name) for name in names if only in (None, name)]
 
 
-def _document(entry: _Entry) -> dict[str, Any]:
+def _document(entry: _Entry, opened: dict[str, int]) -> dict[str, Any]:
     """Return a source's JSON: the trust first, then the reading as it is."""
     fields: dict[str, Any] = {
         "source": entry.name,
@@ -89,6 +96,7 @@ def _document(entry: _Entry) -> dict[str, Any]:
         "trust": entry.trust.level.value,
         "sentence": entry.trust.sentence,
         "complete_as_of": entry.trust.as_of,
+        "alerts_open": opened,
     }
     if entry.status is not None:
         fields |= asdict(entry.status)
@@ -96,12 +104,14 @@ def _document(entry: _Entry) -> dict[str, Any]:
     return fields
 
 
-def _print(entry: _Entry, now: datetime) -> None:
+def _print(entry: _Entry, now: datetime, opened: dict[str, int]) -> None:
     removed = "" if entry.configured else " (no longer in the settings)"
     say(wrapped(f"{entry.name}{removed}: {entry.trust.sentence}", first="", rest="  "))
-    if entry.status is not None:
-        for label, text in _lines(entry.status, now):
-            say(f"  {label:<{_LABEL - 2}}{beside(text, _LABEL)}")
+    lines = [] if entry.status is None else list(_lines(entry.status, now))
+    if opened:
+        lines.insert(0, ("alerts", ", ".join(f"{number} {severity}" for severity, number in sorted(opened.items()))))
+    for label, text in lines:
+        say(f"  {label:<{_LABEL - 2}}{beside(text, _LABEL)}")
 
 
 def _lines(status: SourceStatus, now: datetime) -> Iterator[tuple[str, str]]:

@@ -18,8 +18,9 @@ def redacted(text: str, settings: Settings) -> str:
 
 
 def _secrets(settings: Settings) -> set[str]:
-    held: list[Secret | None] = list(settings.notify)
+    held: list[Secret | None] = []
     for source in settings.sources:
+        held += [*source.notify, *source.escalate, source.heartbeat_url]
         if source.credentials is not None:
             held += [source.credentials.secret_id, source.credentials.secret_key, source.credentials.token]
     found = {secret.reveal() for secret in held if secret is not None}

@@ -10,7 +10,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 
@@ -40,6 +40,8 @@ DRAIN_SECONDS = 25.0
 # At the start a wrong address or password shall be told to whoever started the daemon; later it waits for ever.
 FIRST_CONTACT_SECONDS = 60.0
 LONGEST_PAUSE_SECONDS = 30.0
+# How often alerts are evaluated, and messages sent.
+ALERTS_SECONDS = 60.0
 # The supervisor's watchdog is fed while scheduler and database have been heard of within this time.
 FRESH_SECONDS = 60.0
 _GLANCE_SECONDS = 0.2
@@ -50,12 +52,20 @@ _log = structlog.get_logger("syncer.daemon")
 class Daemon:
     """Pulls every source of `app` on its schedules. `poll_seconds` is how often it looks for what is due."""
 
-    def __init__(self, app: App, *, poll_seconds: float = POLL_SECONDS, supervisor: Supervisor | None = None) -> None:
+    def __init__(
+        self,
+        app: App,
+        *,
+        poll_seconds: float = POLL_SECONDS,
+        alerts_seconds: float = ALERTS_SECONDS,
+        supervisor: Supervisor | None = None,
+    ) -> None:
         self._app = app
         self._poll_seconds = poll_seconds
         self._supervisor = supervisor or Supervisor(os.environ, os.getpid())
         self._url = ""
-        self._polling = threading.Lock()
+        self._alerts_seconds = alerts_seconds
+        self._polling, self._evaluating, self._sending = threading.Lock(), threading.Lock(), threading.Lock()
         self._workers: dict[str, threading.Thread] = {}
         self._failures = 0
         self._next_try = 0.0
@@ -70,6 +80,8 @@ class Daemon:
         SchemaMismatch when the database is migrated beyond this version under it.
         """
         require_credentials(self._app)
+        for source in self._app.settings.sources:
+            self._app.alerting.check(source)
         with ExitStack() as stack:
             self._url = self._first_contact(stack)
             _log.info("daemon_started", sources=len(self._app.settings.sources), process=os.getpid())
@@ -93,7 +105,8 @@ class Daemon:
     @property
     def stuck(self) -> bool:
         """Whether threads are still at work that did not heed the stop: only the end of the process ends them."""
-        return bool(self._workers) or self._polling.locked()
+        locks = (self._polling, self._evaluating, self._sending)
+        return bool(self._workers) or any(lock.locked() for lock in locks)
 
     def _first_contact(self, stack: ExitStack) -> str:
         """Open the database and make the sources' rows; a database of one's own may take a minute to answer."""
@@ -126,6 +139,10 @@ class Daemon:
         every = self._poll_seconds
         scheduler.add_job(self._poll, IntervalTrigger(seconds=every, jitter=every / 5, timezone=UTC), id="poll")
         scheduler.add_job(self._beat, IntervalTrigger(seconds=every, timezone=UTC), id="heartbeat")
+        for deed in (self._evaluate, self._send):
+            now = datetime.now(UTC)  # noqa: TID251 - the scheduler's own clock: the first tick is at once
+            trigger = IntervalTrigger(seconds=self._alerts_seconds, timezone=UTC)
+            scheduler.add_job(deed, trigger, id=deed.__name__, next_run_time=now)
         scheduler.start()
         try:
             yield
@@ -155,6 +172,26 @@ class Daemon:
 
     def _beat(self) -> None:
         self._heard_of_scheduler = time.monotonic()
+
+    def _evaluate(self) -> None:
+        """Judge every source's facts. Raises nothing."""
+        with self._evaluating:
+            self._attempt("evaluation", lambda: self._app.alerting.evaluate(self._url, self._app.settings.sources))
+
+    def _send(self) -> None:
+        """Send what the outbox holds; daemons that do so at once share the recipients. Raises nothing."""
+        with self._sending:
+            self._attempt("sending", lambda: self._app.alerting.send(self._url))
+
+    def _attempt(self, name: str, deed: Callable[[], object]) -> None:
+        if self._leaving():
+            return
+        try:
+            deed()
+        except SyncerError as error:
+            _log.warning("alerts_delayed", during=name, reason=str(error))
+        except Exception as error:  # noqa: BLE001 - an error nobody thought of must not end the ticking
+            report_crash(self._app, f"{name}_crashed", error)
 
     def _poll(self) -> None:
         """Begin what is due. Raises nothing: whatever goes wrong, the next poll may do better."""

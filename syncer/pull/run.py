@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
-from syncer.errors import Endless, Stopped, SweepRefused, SyncerError
+from syncer.errors import CLOCK_CODES, Endless, Refused, Stopped, SweepRefused, SyncerError, Unavailable
 from syncer.model import ContextLost, EndOfListing, Order, Page, PullKind, Source, Suspicion
 from syncer.pull import machine
 from syncer.pull.confirm import Confirmation
@@ -93,7 +93,14 @@ def run_pull(
             stored = _take_up(connection, source, plan, claim)
         except SyncerError as failure:
             pulls.end_run(
-                connection, scope.source, run_id, pull_id=None, outcome="failed", error=str(failure), calls=source.calls
+                connection,
+                scope.source,
+                run_id,
+                pull_id=None,
+                outcome="failed",
+                error=str(failure),
+                calls=source.calls,
+                trouble=_trouble(failure),
             )
             raise
         attempt = _Attempt(
@@ -114,6 +121,7 @@ def run_pull(
             outcome=outcome,
             error=None if error is None else str(error),
             calls=source.calls - attempt.calls_before,
+            trouble=_trouble(error),
         )
         return RunResult(
             source=scope.source,
@@ -380,6 +388,21 @@ def _state_of(kind: PullKind, stored: StoredPull) -> PullState:
         proven=stored.phase == Phase.SWEEP,
     )
     return machine.resumed(state) if stored.resumed else state
+
+
+def _trouble(error: SyncerError | None) -> str | None:
+    """Return what kind of failure an error is, for the rules of alerts; None for none, a stop or a refused sweep."""
+    match error:
+        case None | Stopped() | SweepRefused():
+            return None
+        case Refused():
+            return "clock" if error.code in CLOCK_CODES else "refused"
+        case Unavailable():
+            return "unavailable"
+        case Endless():
+            return "endless"
+        case _:
+            return "other"
 
 
 def _doubts(totals: dict[str, Any]) -> list[str]:

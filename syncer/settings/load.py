@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from syncer.errors import SettingsError
 from syncer.schedule import parse_cron
+from syncer.settings.groups import parse_groups
 from syncer.settings.reading import SOURCE_NAME, Gathered, Scope, Unreadable, gather
 from syncer.settings.table import BY_NAME, SETTINGS
 from syncer.settings.values import Credentials, Settings, SourceSettings
@@ -64,8 +65,8 @@ def _tables(gathered: Gathered) -> list[tuple[str, _Values]]:
     if gathered.sources is None:
         return [(DEFAULT_SOURCE, {})]
     tables: dict[str, _Values] = {}
-    for where, name, scope in gathered.sources:
-        own = _parse(scope, gathered.problems)
+    for where, name, scope, groups in gathered.sources:
+        own = _parse(scope, gathered.problems) | {"groups": parse_groups(groups, where, gathered.problems)}
         if not isinstance(name, str) or not SOURCE_NAME.fullmatch(name):
             gathered.problems.append(
                 f"name in {where} must be given: 1 to 64 letters, digits, dots, hyphens and underscores."
@@ -89,6 +90,7 @@ def _without(values: _Values, names: Iterable[str]) -> _Values:
 
 def _source(name: str, values: _Values) -> SourceSettings:
     chosen: _Values = {setting.name: values.get(setting.name) for setting in SETTINGS if setting.of_source}
+    chosen["groups"] = values.get("groups", ())
     secret_id, secret_key, token = (chosen.pop(key) for key in _CREDENTIALS)
     for schedule in ("full_schedule", "recent_schedule"):
         chosen[schedule] = parse_cron(chosen[schedule], chosen["timezone"])

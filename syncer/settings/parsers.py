@@ -13,9 +13,10 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+from syncer.alerts.names import RULE_NAMES
 from syncer.schedule import find_zone, parse_cron
 from syncer.settings.secret import Secret
-from syncer.settings.values import Tier, WebAddress
+from syncer.settings.values import QuietHours, Tier, WebAddress
 
 Parser = Callable[[object], object]
 
@@ -207,6 +208,38 @@ def parse_notify(value: object) -> tuple[Secret, ...]:
             place = f"number {number} of {len(urls)} is not one"
             raise ValueError(f"must be made of URLs with a scheme, such as https://host/path; {place}")
     return tuple(Secret(url) for url in urls)
+
+
+def parse_quiet_hours(value: object) -> QuietHours | None:
+    """Understand `22:00-07:00`; an empty text means that there are none."""
+    text = parse_text(value).strip()
+    if not text:
+        return None
+    found = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)\s*-\s*([01]?\d|2[0-3]):([0-5]\d)", text, re.ASCII)
+    if not found:
+        raise ValueError("must be two times of the day such as 22:00-07:00")
+    begin, end = int(found[1]) * 60 + int(found[2]), int(found[3]) * 60 + int(found[4])
+    if begin == end:
+        raise ValueError("must begin and end at different times")
+    return QuietHours(begin, end)
+
+
+def parse_rules(value: object) -> frozenset[str]:
+    """Understand names of rules separated by commas or spaces, or a list of them."""
+    names = value if isinstance(value, list) else re.split(r"[\s,]+", parse_text(value).strip())
+    rules = {parse_text(name).strip().lower() for name in names} - {""}
+    if not rules <= set(RULE_NAMES):
+        raise ValueError(f"must be made of rules: {', '.join(RULE_NAMES)}")
+    return frozenset(rules)
+
+
+def parse_heartbeat_url(value: object) -> Secret:
+    """Accept an http or https URL, secret as a whole."""
+    text = parse_text(value).strip()
+    parts = _split_url(text)
+    if parts is None or parts.scheme not in {"https", "http"} or not parts.hostname:
+        raise ValueError("must be a URL such as https://hc-ping.com/UUID")
+    return Secret(text)
 
 
 def parse_web_address(value: object) -> WebAddress:

@@ -49,11 +49,12 @@ Scope = dict[str, Written]
 class Gathered:
     """What was found: the values for all, the tables of [[sources]], and the mistakes so far.
 
-    `sources` holds each table's label, its name as it was written and its values; None if there are no tables.
+    `sources` holds each table's label, its name as it was written, its values and its groups; None if there are no
+    tables.
     """
 
     top: Scope = field(default_factory=dict)
-    sources: list[tuple[str, object, Scope]] | None = None
+    sources: list[tuple[str, object, Scope, object]] | None = None
     problems: list[str] = field(default_factory=list)
 
     def read_secret(self, path: Path, label: str) -> Written:
@@ -140,7 +141,8 @@ def _read_toml(path: Path, gathered: Gathered) -> None:
         name = table.get("name")
         which = f'"{name}"' if isinstance(name, str) and SOURCE_NAME.fullmatch(name) else f"number {number}"
         where = f"[[sources]] {which} of {path}"
-        gathered.sources.append((where, name, _scope(table, path, where, gathered, _SOURCE_KEYS)))
+        groups = table.pop("groups", None)
+        gathered.sources.append((where, name, _scope(table, path, where, gathered, _SOURCE_KEYS), groups))
 
 
 def _parse_toml(path: Path, gathered: Gathered) -> dict[str, Any]:

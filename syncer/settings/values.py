@@ -48,6 +48,23 @@ class Tier:
         return lifetime * self.share
 
 
+class QuietHours(NamedTuple):
+    """Minutes of the day between which only urgent messages are sent; may span midnight."""
+
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class NameGroup:
+    """Files whose names begin with `prefix`: `tiers` None are the source's, `silence` are rules not raised for them."""
+
+    name: str
+    prefix: str
+    tiers: tuple[Tier, ...] | None
+    silence: frozenset[str]
+
+
 @dataclass(frozen=True, slots=True)
 class SourceSettings:
     """Everything that belongs to one source. `calls_per_minute` 0 means that the limiter is off."""
@@ -74,6 +91,17 @@ class SourceSettings:
     keep_history: timedelta
     keep_ledger: timedelta
     keep_rejected: timedelta
+    notify: tuple[Secret, ...]
+    escalate: tuple[Secret, ...]
+    escalate_after: timedelta
+    remind_after: timedelta
+    quiet_hours: QuietHours | None
+    language: str
+    data_deadline: timedelta | None
+    alert_silence: frozenset[str]
+    alert_failures: int
+    heartbeat_url: Secret | None
+    groups: tuple[NameGroup, ...] = ()
 
     def require_credentials(self) -> Credentials:
         """Return the credentials; SettingsError says what to set when there are none."""
@@ -104,10 +132,14 @@ class Settings:
     database_url: Secret | None
     data_dir: Path
     sources: tuple[SourceSettings, ...]
-    notify: tuple[Secret, ...]
     web_address: WebAddress
     log_level: str
     log_format: str
+
+    @property
+    def notify(self) -> tuple[Secret, ...]:
+        """The notification URLs of all sources, each once."""
+        return tuple(dict.fromkeys(url for source in self.sources for url in source.notify))
 
     def source(self, name: str) -> SourceSettings:
         """Return the source of that name; SettingsError names the known ones."""

@@ -15,15 +15,15 @@ import structlog
 
 from syncer.errors import Refused, Unavailable
 from syncer.model import ContextLost, EndOfListing, FilesMissing, ListAnswer, LookupAnswer, Order, Page
+from syncer.net.faults import Fault, FaultKind
+from syncer.net.text import one_line
+from syncer.net.wire import Reply, Wire
 from syncer.source import words
 from syncer.source.codes import Consequence, meaning
 from syncer.source.decode import ApiError, Malformed, decode
-from syncer.source.faults import Fault, FaultKind
 from syncer.source.patience import Patience
 from syncer.source.quota import Limiter
 from syncer.source.signing import SignatureMethod, encode, signature, string_to_sign
-from syncer.source.text import one_line
-from syncer.source.wire import Reply, Wire
 
 MOST_FILE_IDS = 100
 """File ids in one call at most (VodBackupGet, `fileId.n`)."""

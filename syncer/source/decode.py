@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from syncer.model import BackupFile, Page, RejectedEntry
+from syncer.net.text import as_json, one_line, visible
 from syncer.source.entries import read_entry
-from syncer.source.text import as_json, one_line, visible
 
 
 @dataclass(frozen=True, slots=True)

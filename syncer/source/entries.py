@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from syncer.model import BackupFile, RejectedEntry
-from syncer.source.text import TooDeep, as_json, storable, visible
+from syncer.net.text import TooDeep, as_json, storable, visible
 
 RAW_LIMIT: Final = 16 * 1024
 """Characters of a rejected entry's JSON text that are kept."""

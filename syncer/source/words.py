@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from syncer.net.faults import Fault, FaultKind
 from syncer.source.codes import meaning
 from syncer.source.decode import ApiError
-from syncer.source.faults import Fault, FaultKind
 
 _SERVER_CLOCK = re.compile(r"Timestamp\s*=\s*(\d{9,11})\b")
 _ALIKE_SECONDS = 60

@@ -130,7 +130,7 @@ FROM fence WHERE p.source = %(source)s AND p.pull_id = %(pull)s AND p.finished_a
 
 _END_RUN = """
 UPDATE syncer.run SET finished_at = syncer.instant(), outcome = %(outcome)s, error = %(error)s::text,
-  pull_id = %(pull)s::bigint, api_calls = %(calls)s
+  pull_id = %(pull)s::bigint, api_calls = %(calls)s, trouble = %(trouble)s::text
 WHERE source = %(source)s AND run_id = %(run)s
 """
 
@@ -142,10 +142,13 @@ def begin_run(connection: sa.Connection, source: str, kind: str, *, holder: str)
 
 def end_run(
     connection: sa.Connection, source: str, run_id: int, *, pull_id: int | None, outcome: str, error: str | None,
-    calls: int,
+    calls: int, trouble: str | None = None,
 ) -> None:  # fmt: skip
-    """Note how the attempt ended; it touches nothing but the run's own row."""
-    rows(connection, _END_RUN, source=source, run=run_id, pull=pull_id, outcome=outcome, error=error, calls=calls)
+    """Note how the attempt ended (`trouble` is the kind of failure); it touches nothing but the run's own row."""
+    rows(
+        connection, _END_RUN, source=source, run=run_id, pull=pull_id, outcome=outcome, error=error, calls=calls,
+        trouble=trouble,
+    )  # fmt: skip
 
 
 def would_abandon(connection: sa.Connection, scope: Scope, *, allow_sweep: bool) -> bool:

@@ -163,6 +163,7 @@ run = Table(
     Column("outcome", Text, comment="complete, unproven, failed or stopped."),
     Column("api_calls", Integer, nullable=False, server_default=text("0"), comment="Calls made, as committed."),
     Column("error", Text, comment="Why it failed."),
+    Column("trouble", Text, comment="What kind of failure: refused, clock, unavailable, endless or other."),
     PrimaryKeyConstraint("source", "run_id"),
     comment="One attempt at a pull (a resumed pull takes several), or one lookup.",
 )
@@ -226,8 +227,14 @@ Index(
     postgresql_include=["size_bytes"],
     postgresql_where=text("gone_at is null"),
 )
-Index("file_created_idx", file.c.source, file.c.created_at, postgresql_where=text("created_at is not null"))
+Index(
+    "file_vanished_idx",
+    file.c.source,
+    file.c.gone_at,
+    postgresql_where=text("gone_at is not null and (expires_at > gone_at or expires_at is null)"),
+)
 Index("file_first_seen_idx", file.c.first_seen_at, postgresql_using="brin")
+Index("file_created_idx", file.c.source, file.c.created_at, postgresql_where=text("created_at is not null"))
 
 change = Table(
     "change",
@@ -354,4 +361,103 @@ retention = Table(
     Column("source", Text, primary_key=True, comment="The source."),
     _instant("history_from", "History before this was pruned; null: none was."),
     comment="How far back a source's history reaches.",
+)
+
+alert = Table(
+    "alert",
+    metadata,
+    Column("source", Text, nullable=False, comment="The source."),
+    Column("alert_id", BigInteger, Identity(always=True), nullable=False, comment="Its number."),
+    Column("rule", Text, nullable=False, comment="The rule that raised it."),
+    Column("tier", Text, nullable=False, server_default="", comment="The expiry tier, of rules that have tiers."),
+    Column("grp", Text, nullable=False, server_default="", comment="The group of names; empty: those of no group."),
+    Column("severity", Text, nullable=False, comment="info, warning or critical."),
+    _count("files", "Files it is about, as last evaluated."),
+    _count("bytes", "Their bytes."),
+    Column("detail", JSONB, nullable=False, server_default="{}", comment="What else the rule found."),
+    Column("prefix", Text, nullable=False, server_default="", comment="Its files' names begin with this,"),
+    Column("not_prefixes", ARRAY(Text), comment="and with none of these."),
+    Column("span", Interval, comment="Its tier begins this long before the expiry; or"),
+    Column("share", Float, comment="at this share of the lifetime before it;"),
+    Column("inner_span", Interval, comment="it ends where the next of the spans begins,"),
+    Column("other_spans", ARRAY(Interval), comment="or where one of these or"),
+    Column("other_shares", ARRAY(Float), comment="one of these shares of the lifetime does."),
+    _instant("before", "Of overdue files: those that expired before this."),
+    _instant("raised_at", "When it was raised.", nullable=False),
+    _instant("evaluated_at", "When its files were last counted, up to a change.", nullable=False),
+    _instant("announced_at", "Files that were members then were in a message; null: none was sent for it."),
+    _instant("messaged_at", "When a message about it was last put into the outbox."),
+    Column("messages", Integer, nullable=False, server_default=text("0"), comment="Messages so far."),
+    _instant("sent_at", "When one of them first reached a recipient."),
+    _instant("escalated_at", "When others were told, because nobody acknowledged it."),
+    _instant("acknowledged_at", "When somebody took notice."),
+    Column("acknowledged_by", Text, comment="Who."),
+    _instant("snoozed_until", "No reminders before this."),
+    _instant("resolved_at", "When its cause was gone; null while it stands."),
+    Column("resolution", Text, comment="extended, gone, returned, expired, nearer, mended, silenced or command."),
+    Column("reopened", Integer, nullable=False, server_default=text("0"), comment="How often it came back at once."),
+    PrimaryKeyConstraint("source", "alert_id"),
+    comment="Alerts: a row from raised to resolved.",
+)
+Index(
+    "alert_open_idx",
+    alert.c.source,
+    alert.c.rule,
+    alert.c.tier,
+    alert.c.grp,
+    unique=True,
+    postgresql_where=text("resolved_at is null"),
+)
+Index("alert_key_idx", alert.c.source, alert.c.rule, alert.c.tier, alert.c.grp, alert.c.alert_id)
+
+recipient = Table(
+    "recipient",
+    metadata,
+    Column("source", Text, nullable=False, comment="The source whose alerts it is told of."),
+    Column("recipient", Text, nullable=False, comment="Its identity; no address can be read from it."),
+    Column("name", Text, nullable=False, comment="What people call it."),
+    Column("failures", Integer, nullable=False, server_default=text("0"), comment="Failures since it last accepted."),
+    _instant("next_try_at", "Nothing is sent to it before this."),
+    Column("error", Text, comment="Why it did not accept the last message."),
+    _instant("parked_at", "Since when it refuses for good."),
+    _instant("accepted_at", "When it last accepted a message."),
+    Column("claim", BigInteger, nullable=False, server_default=text("0"), comment="Rises with every claim."),
+    _instant("claimed_until", "Whoever sends to it has until then."),
+    Column("backend_pid", Integer, comment="The sender's database session; when it is gone the claim is free."),
+    _instant("backend_start", "When that session began."),
+    PrimaryKeyConstraint("source", "recipient"),
+    comment="Recipients of a source's alerts, and how sending to them goes.",
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("source", Text, nullable=False, comment="The source."),
+    Column("message_id", BigInteger, Identity(always=True), nullable=False, comment="Rises with every message."),
+    Column("recipient", Text, nullable=False, comment="To whom."),
+    Column("key", Text, nullable=False, comment="The idempotency key, the same for every attempt."),
+    Column("alert_id", BigInteger, comment="The alert; null for a test."),
+    Column("kind", Text, nullable=False, comment="raised, updated, escalated, reminder, resolved or test."),
+    Column("body", JSONB, nullable=False, comment="The message as it is sent."),
+    _instant("created_at", "When it was composed.", nullable=False),
+    _instant("not_before", "Quiet hours and the patience with flapping end then.", nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0"), comment="Attempts at sending it."),
+    Column("error", Text, comment="Why the last attempt failed."),
+    _instant("refused_at", "When it was first refused for good."),
+    _instant("sent_at", "When the recipient accepted it."),
+    _instant("given_up_at", "Refused again although the recipient took others meanwhile: it is not sent any more."),
+    PrimaryKeyConstraint("source", "message_id"),
+    ForeignKeyConstraint(
+        ["source", "recipient"], [recipient.c.source, recipient.c.recipient], name="outbox_recipient_fkey"
+    ),
+    ForeignKeyConstraint(["source", "alert_id"], [alert.c.source, alert.c.alert_id], name="outbox_alert_fkey"),
+    comment="Messages on their way to one recipient each.",
+)
+Index("outbox_key_idx", outbox.c.source, outbox.c.recipient, outbox.c.key, unique=True)
+Index(
+    "outbox_waiting_idx",
+    outbox.c.source,
+    outbox.c.recipient,
+    outbox.c.message_id,
+    postgresql_where=text("sent_at is null and given_up_at is null"),
 )

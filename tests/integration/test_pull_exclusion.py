@@ -51,7 +51,8 @@ def sync_once_free(rig: Rig) -> RunResult:
 def test_a_run_that_stalls_before_any_of_its_statements_writes_nothing_after_another_took_over(
     simulated: Simulated, kind: str
 ) -> None:
-    rig = simulated({**SMALL, "lease": "1s"}, world=World(25), behaviour=Behaviour(end=End.CODE_70008))
+    settings = {**SMALL, "lease": "1s", "sweep_brake": "1"}
+    rig = simulated(settings, world=World(25), behaviour=Behaviour(end=End.CODE_70008))
     rig.sync()
     fenced = 0
     for number in count(1):

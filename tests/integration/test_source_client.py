@@ -25,11 +25,11 @@ import structlog
 
 from syncer.errors import Refused, SettingsError, Stopped, SyncerError, Unavailable
 from syncer.model import ContextLost, EndOfListing, FilesMissing, ListAnswer, Order, Page, Source
-from syncer.source import deadline
+from syncer.net import deadline
+from syncer.net.wire import LARGEST_BODY
 from syncer.source.client import VodSource
 from syncer.source.quota import Unlimited
 from syncer.source.signing import SignatureMethod, signature, string_to_sign
-from syncer.source.wire import LARGEST_BODY
 
 CERTIFICATE = Path(__file__).parent / "data" / "api-test.pem"
 SECRETS = {"secret_id": "AKIDinvented+id", "secret_key": "invented/key==", "token": "invented token"}

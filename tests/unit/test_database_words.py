@@ -29,12 +29,12 @@ def said(error: Exception, url: str) -> str:
 def test_a_full_disk_says_where_to_make_room_and_that_nothing_was_lost(error: Exception) -> None:
     told = "The disk is full: make room {} (%s). Nothing was lost; the next run resumes." % error  # noqa: UP031 - braces
     assert said(error, EMBEDDED) == told.format("in /srv/täglich/postgres")
-    assert said(error, OWN) == told.format("where the database at postgresql+psycopg://me:***@db.example/copy lives")
+    assert said(error, OWN) == told.format("where the database at postgresql://me:***@db.example/copy lives")
 
 
 def test_the_embedded_server_is_named_by_its_directory_and_others_by_their_address() -> None:
     gone = psycopg.OperationalError("server closed the connection")
     assert said(gone, EMBEDDED).startswith("The embedded PostgreSQL in /srv/täglich/postgres failed: server closed")
-    assert said(gone, OWN).startswith("The database at postgresql+psycopg://me:***@db.example/copy failed: ")
+    assert said(gone, OWN).startswith("The database at postgresql://me:***@db.example/copy failed: ")
     for socket in ("/var/run/postgresql", "/run", "relative/postgres/run"):
-        assert said(gone, f"postgresql:///copy?host={socket}").startswith("The database at postgresql+psycopg:///copy?")
+        assert said(gone, f"postgresql:///copy?host={socket}").startswith("The database at postgresql:///copy?")

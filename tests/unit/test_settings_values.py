@@ -66,7 +66,11 @@ def test_every_default_is_the_promised_one() -> None:
 def test_the_table_describes_every_field_and_nothing_else() -> None:
     general = {field.name for field in dataclasses.fields(Settings)} - {"sources"}
     credentials = {field.name for field in dataclasses.fields(Credentials)}
-    of_source = {field.name for field in dataclasses.fields(SourceSettings)} - {"name", "credentials"} | credentials
+    of_source = {field.name for field in dataclasses.fields(SourceSettings)} - {
+        "name",
+        "credentials",
+        "groups",
+    } | credentials
     assert {setting.name for setting in SETTINGS if not setting.of_source} == general
     assert {setting.name for setting in SETTINGS if setting.of_source} == of_source
     assert all(setting.help for setting in SETTINGS)

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncer.model import BackupFile, Page
+from syncer.net.text import DEEPEST
 from syncer.source.decode import ApiError, Malformed, decode
 from syncer.source.entries import RAW_LIMIT
-from syncer.source.text import DEEPEST
 
 GOOD: dict[str, Any] = {
     "fileId": "9031868222808082655",

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from syncer.net.faults import Fault, FaultKind
 from syncer.source.codes import CODES, Consequence, meaning
 from syncer.source.decode import ApiError
-from syncer.source.faults import Fault, FaultKind
 from syncer.source.patience import BRIEF_RETRIES, LONGEST_PAUSE, Patience
 from syncer.source.quota import Limiter, QuotaLimiter, Unlimited
 from syncer.source.words import clock_refusal, duration, http_status, refusal, unavailable

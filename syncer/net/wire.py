@@ -1,11 +1,11 @@
-"""Sends one GET request under one deadline and says what came back; knows HTTP and sockets, and nothing of the API."""
+"""Sends one request under one deadline and says what came back; knows HTTP and sockets, and nothing of the API."""
 
 from __future__ import annotations
 
 import logging
 import os
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
 from socket import gaierror
@@ -20,9 +20,9 @@ from urllib3.exceptions import HTTPError
 from urllib3.util.ssl_ import create_urllib3_context
 
 from syncer.errors import SettingsError
-from syncer.source.deadline import POOLS, Exchange, TimedTlsSocket, exchange_of
-from syncer.source.faults import Fault, FaultKind
-from syncer.source.text import one_line
+from syncer.net.deadline import POOLS, Exchange, ForbiddenAddress, TimedTlsSocket, exchange_of
+from syncer.net.faults import Fault, FaultKind
+from syncer.net.text import one_line
 
 LARGEST_BODY = 16 * 1024 * 1024
 """Bytes of an answer that are read at most, decompressed; a page of 100 files has some 30 thousand."""
@@ -30,11 +30,12 @@ LARGEST_BODY = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole HTTP response: its status, its body and the server's `Date`, if it sent one."""
+    """A whole HTTP response: its status, its body and the server's `Date` and `Retry-After`, if it sent them."""
 
     status: int
     body: bytes
     date: str | None
+    retry_after: str | None = None
 
 
 class Wire:
@@ -42,14 +43,28 @@ class Wire:
 
     `timeout` seconds bound a whole exchange: looking the name up, connecting, the TLS handshake, headers and body.
     Proxies and `REQUESTS_CA_BUNDLE` are taken from the environment once. TLS certificates are always verified, no
-    redirect is followed, no `.netrc` is read, no cookie is kept. Raises SettingsError for a proxy that is not HTTP.
+    redirect is followed, no `.netrc` is read, no cookie is kept. At most `largest` bytes of an answer are read. The
+    addresses that the URL's host (or the proxy's) stands for are connected to only if `allowed`. Raises SettingsError,
+    which names `setting` as what the proxy is for, for a proxy that is not HTTP.
     """
 
     # The adapter is used without its Session: a Session reads the body of a redirect whatever its size, keeps cookies,
     # and costs as much again as the exchange itself.
 
-    def __init__(self, url: str, *, timeout: float, monotonic: Callable[[], float], user_agent: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout: float,
+        monotonic: Callable[[], float],
+        user_agent: str,
+        largest: int = LARGEST_BODY,
+        allowed: Callable[[str], bool] = lambda _: True,
+        setting: str = "SYNCER_API_URL",
+    ) -> None:
         self._url = url
+        self._largest = largest
+        self._allowed = allowed
         self._timeout = timeout
         self._monotonic = monotonic
         self._headers = CaseInsensitiveDict(
@@ -59,7 +74,7 @@ class Wire:
             environment = session.merge_environment_settings(url, {}, True, None, None)
         self._proxies = dict(environment["proxies"])
         self._verify: bool | str = environment["verify"] or True
-        self._proxy = _checked_proxy(url, self._proxies)
+        self._proxy = _checked_proxy(url, self._proxies, setting)
         self._adapter = _Adapter(pool_connections=1, pool_maxsize=1, max_retries=0)
 
     def close(self) -> None:
@@ -68,38 +83,51 @@ class Wire:
 
     def get(self, query: str) -> Reply | Fault:
         """Send the request and read its response whole, within the timeout."""
-        with exchange_of(Exchange(self._monotonic() + self._timeout, self._monotonic)) as exchange:
+        return self._exchange("GET", query, None, self._headers)
+
+    def post(self, query: str, body: bytes, headers: Mapping[str, str]) -> Reply | Fault:
+        """Send `body` with these headers besides the usual ones, and read the response whole, within the timeout."""
+        length = {"Content-Length": str(len(body))}
+        return self._exchange("POST", query, body, CaseInsensitiveDict({**self._headers, **headers, **length}))
+
+    def _exchange(
+        self, method: str, query: str, body: bytes | None, headers: CaseInsensitiveDict[str]
+    ) -> Reply | Fault:
+        ends_at = self._monotonic() + self._timeout
+        with exchange_of(Exchange(ends_at, self._monotonic, allowed=self._allowed)) as exchange:
             try:
-                return self._get(query)
+                return self._send(method, query, body, headers)
             except (requests.RequestException, HTTPError, HTTPException, OSError, ValueError) as error:
                 # The text of these errors may hold the signed URL: only their types and numbers are looked at.
-                return self._fault(list(_chain(error)), sent=exchange.sent)
+                return self._fault(list(chain(error)), sent=exchange.sent)
 
-    def _get(self, query: str) -> Reply | Fault:
+    def _send(self, method: str, query: str, body: bytes | None, headers: CaseInsensitiveDict[str]) -> Reply | Fault:
         request = requests.PreparedRequest()
-        request.method, request.url, request.headers = "GET", f"{self._url}?{query}", self._headers
+        request.method, request.url, request.headers = method, f"{self._url}?{query}" if query else self._url, headers
+        request.body = body
         response = self._adapter.send(
             request, stream=True, timeout=self._timeout, verify=self._verify, proxies=self._proxies
         )
         try:
-            body = response.raw.read(LARGEST_BODY + 1, decode_content=True)
+            content = response.raw.read(self._largest + 1, decode_content=True)
         finally:
             response.raw.close()
-        if len(body) > LARGEST_BODY:
-            return Fault(FaultKind.TOO_LARGE, f"an answer of more than {LARGEST_BODY // 2**20} MiB", sent=True)
-        return Reply(response.status_code, body, response.headers.get("Date"))
+        if len(content) > self._largest:
+            return Fault(FaultKind.TOO_LARGE, f"an answer of more than {self._largest // 2**10:,} KiB", sent=True)
+        return Reply(response.status_code, content, response.headers.get("Date"), response.headers.get("Retry-After"))
 
     def _fault(self, errors: list[BaseException], *, sent: bool) -> Fault:
         if sent and any(isinstance(error, TimeoutError) for error in errors):
             return Fault(FaultKind.TIMEOUT, f"no complete answer within {self._timeout:g} s", sent)
         if sent:
             return Fault(FaultKind.BROKEN, "the connection broke before the answer was complete", sent)
-        kind, words = _why_unsent(errors)
+        kind, words = why_unsent(errors)
         return Fault(kind, f"{words}, by way of the proxy {self._proxy}" if self._proxy else words, sent)
 
 
 # A request that was not sent failed for the first of these that it failed for.
 _UNSENT: tuple[tuple[type[BaseException], FaultKind, str], ...] = (
+    (ForbiddenAddress, FaultKind.FORBIDDEN, "the host is at an address that must not be connected to"),
     (gaierror, FaultKind.NAME, "the host name could not be resolved"),
     (UnicodeError, FaultKind.NAME, "the host name is not a possible one"),
     (ConnectionRefusedError, FaultKind.REFUSED, "the connection was refused"),
@@ -109,7 +137,7 @@ _UNSENT: tuple[tuple[type[BaseException], FaultKind, str], ...] = (
 )
 
 
-def _why_unsent(errors: list[BaseException]) -> tuple[FaultKind, str]:
+def why_unsent(errors: list[BaseException]) -> tuple[FaultKind, str]:
     """Name the fault by the types and numbers of what was raised, never by its text."""
     for kind_of_error, kind, words in _UNSENT:
         for error in errors:
@@ -141,7 +169,7 @@ def _tls_context() -> ssl.SSLContext:
     return context
 
 
-def _checked_proxy(url: str, proxies: dict[str, str]) -> str | None:
+def _checked_proxy(url: str, proxies: dict[str, str], setting: str) -> str | None:
     """Return host and port of the proxy that `url` is reached by. Raises SettingsError for a SOCKS proxy."""
     proxy = select_proxy(url, proxies)
     if not proxy:
@@ -149,13 +177,13 @@ def _checked_proxy(url: str, proxies: dict[str, str]) -> str | None:
     parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise SettingsError(
-            "The environment names a proxy for SYNCER_API_URL that is no HTTP proxy; syncer needs one, or none:"
+            f"The environment names a proxy for {setting} that is no HTTP proxy; syncer needs one, or none:"
             " see HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY."
         )
     return parts.hostname if parts.port is None else f"{parts.hostname}:{parts.port}"
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
+def chain(error: BaseException) -> Iterator[BaseException]:
     """Yield `error` and what it came from, by every way in which requests and urllib3 hand an error on."""
     seen: set[int] = set()
     waiting: list[object] = [error]

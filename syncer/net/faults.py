@@ -11,6 +11,7 @@ class FaultKind(StrEnum):
 
     NAME = "name not resolved"
     REFUSED = "connection refused"
+    FORBIDDEN = "address forbidden"
     NO_CONNECTION = "no connection"
     CERTIFICATE = "certificate"
     TLS = "tls"

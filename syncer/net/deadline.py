@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -23,11 +23,15 @@ _Address = tuple[int, int, int, str, Any]
 
 @dataclass(slots=True)
 class Exchange:
-    """One request and its response. `sent` says that bytes of the request itself went out to the server."""
+    """One request and its response. `sent` says that bytes of the request itself went out to the server.
+
+    `allowed` says of each address that a name stands for whether it may be connected to.
+    """
 
     ends_at: float
     monotonic: Callable[[], float]
     sent: bool = False
+    allowed: Callable[[str], bool] = lambda _: True
 
     def left(self) -> float:
         """Return the seconds that remain; raises TimeoutError when none do."""
@@ -35,6 +39,10 @@ class Exchange:
         if seconds <= 0:
             raise TimeoutError
         return seconds
+
+
+class ForbiddenAddress(OSError):
+    """A name stands only for addresses that the exchange may not connect to."""
 
 
 _current: ContextVar[Exchange] = ContextVar("exchange in progress")
@@ -83,27 +91,36 @@ class TimedTlsSocket(TimedSocket, ssl.SSLSocket):
         super().do_handshake(*args)
 
 
+def connected(host: str, port: int, options: Iterable[tuple[Any, ...]] = ()) -> TimedSocket:
+    """Return a socket connected to the first address of `host` that answers, within what remains of the exchange.
+
+    Raises OSError (and UnicodeError for a host that is not a possible name).
+    """
+    exchange = _current.get()
+    found = _resolve(host, port, exchange)
+    addresses = [each for each in found if exchange.allowed(str(each[4][0]))]
+    failure: OSError = ForbiddenAddress() if found else OSError("the name has no address")
+    for index, (family, kind, protocol, _, address) in enumerate(addresses):
+        sock = TimedSocket(family, kind, protocol)
+        try:
+            for option in options:
+                sock.setsockopt(*option)
+            # A fair share each: an unreachable first address (often IPv6) must leave time for the next.
+            sock.settimeout(exchange.left() / (len(addresses) - index))
+            sock.connect(address)
+        except OSError as error:
+            sock.close()
+            failure = error
+        else:
+            return sock
+    raise failure
+
+
 class _TimedConnection(HTTPConnection):
     """A connection that keeps the deadline from its first step, and notes when the request itself goes out."""
 
     def _new_conn(self) -> socket.socket:
-        exchange = _current.get()
-        addresses = _resolve(self._dns_host.strip("[]"), self.port, exchange)
-        failure: OSError = OSError("the name has no address")
-        for index, (family, kind, protocol, _, address) in enumerate(addresses):
-            sock = TimedSocket(family, kind, protocol)
-            try:
-                for option in self.socket_options or ():
-                    sock.setsockopt(*option)
-                # A fair share each: an unreachable first address (often IPv6) must leave time for the next.
-                sock.settimeout(exchange.left() / (len(addresses) - index))
-                sock.connect(address)
-            except OSError as error:
-                sock.close()
-                failure = error
-            else:
-                return sock
-        raise failure
+        return connected(self._dns_host.strip("[]"), self.port, self.socket_options or ())
 
     def connect(self) -> None:
         try:

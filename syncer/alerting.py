@@ -1,0 +1,213 @@
+"""Wires alerts to the settings: each source's policy, its recipients, its heartbeat; what commands and daemon call."""
+
+from __future__ import annotations
+
+import logging
+import re
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+import structlog
+
+from syncer.alerts.digest import Digest, as_json, compose
+from syncer.alerts.dispatch import Address, Sent, send_due
+from syncer.alerts.evaluate import Moved, evaluate
+from syncer.alerts.message import Language, Recipient
+from syncer.alerts.notifiers import Heartbeat, Surroundings, make_notifiers
+from syncer.alerts.policy import Addressee, Group, Policy, QuietHours, Tier
+from syncer.alerts.transitions import Step
+from syncer.errors import SettingsError, SyncerError
+from syncer.schedule import Cron, find_zone
+from syncer.settings import Secret, Settings, SourceSettings
+from syncer.store import alert_facts, outbox
+from syncer.store.alert_facts import Load
+from syncer.store.database import connect
+
+_MINUTES_A_DAY = 1440
+# A schedule's times are counted from here, this many of them at most and no further than a week.
+_MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
+_WEEK, _ENOUGH = timedelta(days=7), 50
+
+_log = structlog.get_logger("syncer.alerts")
+
+
+@dataclass
+class Alerting:
+    """The alerts of one process; it keeps the recipients, which remember their services' rate limits."""
+
+    settings: Settings
+    around: Surroundings
+    stopping: Callable[[], bool] = lambda: False
+    _recipients: dict[str, tuple[tuple[Recipient, Addressee], ...]] = field(
+        default_factory=dict, init=False, repr=False
+    )
+
+    def recipients(self, source: SourceSettings) -> tuple[Recipient, ...]:
+        """Return those to be told of a source's alerts. Raises SettingsError with every mistake in an address."""
+        return tuple(each for each, _ in self._known(source))
+
+    def _known(self, source: SourceSettings) -> tuple[tuple[Recipient, Addressee], ...]:
+        """Return each recipient with what its messages must be like; whoever is in both lists is an ordinary one."""
+        if source.name not in self._recipients:
+            ordinary = make_notifiers([url.reveal() for url in source.notify], self.around)
+            others = make_notifiers([url.reveal() for url in source.escalate], self.around)
+            found: dict[str, tuple[Recipient, Addressee]] = {}
+            for number, (url, each) in enumerate(
+                zip((*source.notify, *source.escalate), (*ordinary, *others), strict=True)
+            ):
+                escalation = each.escalation or number >= len(ordinary)
+                language = _language(url, each, source)
+                addressee = Addressee(each.identity, each.name, language, each.minimum, escalation)
+                found.setdefault(each.identity, (each, addressee))
+            self._recipients[source.name] = tuple(found.values())
+        return self._recipients[source.name]
+
+    def check(self, source: SourceSettings) -> None:
+        """Raise SettingsError for a mistake in an address: better before a pull than after it."""
+        self.recipients(source)
+        self._heartbeat(source)
+
+    def _heartbeat(self, source: SourceSettings) -> Heartbeat | None:
+        if source.heartbeat_url is None:
+            return None
+        url = source.heartbeat_url.reveal()
+        return Heartbeat(url, self.around, run_id=_new_run_id, setting="SYNCER_HEARTBEAT_URL")
+
+    def policy(self, source: SourceSettings) -> Policy:
+        """Return how a source's alerts are to be raised and told. Raises SettingsError."""
+        zone = find_zone(source.timezone)
+        quiet = source.quiet_hours
+        return Policy(
+            source=source.name,
+            tiers=_tiers(source),
+            next_full=source.full_schedule.next_after,
+            groups=tuple(_groups(source)),
+            silence=source.alert_silence,
+            addressees=tuple(self._addressees(source)),
+            escalate_after=source.escalate_after,
+            remind_after=source.remind_after,
+            quiet=None if quiet is None else QuietHours(quiet.begin, quiet.end, zone),
+            zone=zone,
+            data_deadline=source.data_deadline,
+            loads=tuple(self._loads(source)),
+            calls_limit=float(source.calls_per_minute * _MINUTES_A_DAY),
+            failures=source.alert_failures,
+        )
+
+    def evaluate(self, url: str, sources: Iterable[SourceSettings]) -> dict[str, list[Moved]]:
+        """Evaluate sources in the database at `url`; return what changed by source. Raises SyncerError."""
+        moved = {}
+        with connect(url) as connection:
+            for source in sources:
+                moved[source.name] = evaluate(connection, self.policy(source))
+                for each in moved[source.name]:
+                    level = logging.DEBUG if each.step == Step.COUNT else logging.INFO
+                    _log.log(level, "alert", source=source.name, **_fields(each))
+        return moved
+
+    def evaluate_quietly(self, url: str, source: SourceSettings) -> None:
+        """Evaluate a source after its pull; a failure is logged only, for the next evaluation sees the same facts."""
+        try:
+            self.evaluate(url, [source])
+        except Exception as error:  # noqa: BLE001 - whatever an evaluation dies of, the pull that it follows is done
+            reason = str(error) if isinstance(error, SyncerError) else type(error).__name__
+            _log.warning("alerts_not_evaluated", source=source.name, reason=reason)
+
+    def send(self, url: str) -> Sent:
+        """Send what the outbox holds for the recipients of these settings. Raises SyncerError."""
+        notifiers: dict[Address, Recipient] = {
+            (source.name, each.identity): each for source in self.settings.sources for each in self.recipients(source)
+        }
+        with connect(url) as connection:
+            return send_due(connection, notifiers, monotonic=self.around.monotonic, stopping=self.stopping)
+
+    def put_test(self, url: str, source: SourceSettings) -> int:
+        """Put a test message for every recipient of a source into the outbox; return how many there are."""
+        with connect(url) as connection:
+            now, _ = alert_facts.horizon(connection)
+            for each in self._addressees(source):
+                digest = Digest("test", source.name, "test", "critical", now, number=uuid.uuid4().int >> 96)
+                body = as_json(compose(digest, each.language, find_zone(source.timezone)))
+                outbox.know_recipient(connection, source.name, each.identity, each.name)
+                outbox.retry_now(connection, source.name, each.identity)
+                outbox.put(
+                    connection,
+                    source.name,
+                    each.identity,
+                    key=digest.key,
+                    alert_id=None,
+                    kind="test",
+                    body=body,
+                    not_before=now,
+                )
+        return len(self.recipients(source))
+
+    def beat(self, source: SourceSettings, *, proven: bool, seconds: float, text: str) -> None:
+        """Tell the source's dead-man's switch, if it has one, how a full pull ended. Raises SettingsError alone."""
+        heartbeat = self._heartbeat(source)
+        if heartbeat is None:
+            return
+        if proven:
+            heartbeat.success(seconds, text)
+        else:
+            heartbeat.failure(text)
+
+    def _addressees(self, source: SourceSettings) -> Iterable[Addressee]:
+        return (addressee for _, addressee in self._known(source))
+
+    def _loads(self, source: SourceSettings) -> Iterable[Load]:
+        for each in self.settings.sources:
+            if each is source or _account(each) == _account(source):
+                yield Load(each.name, _times_a_day(each.full_schedule), _times_a_day(each.recent_schedule))
+
+
+def _tiers(source: SourceSettings) -> tuple[Tier, ...]:
+    return tuple(Tier(tier.name, tier.span, tier.share) for tier in source.expiry_tiers)
+
+
+def _groups(source: SourceSettings) -> Iterable[Group]:
+    for group in source.groups:
+        tiers = source.expiry_tiers if group.tiers is None else group.tiers
+        own = tuple(Tier(tier.name, tier.span, tier.share) for tier in tiers)
+        yield Group(group.name, group.prefix, own, group.silence)
+
+
+def _language(url: Secret, recipient: Recipient, source: SourceSettings) -> Language:
+    """Return the language that the address itself names, else the source's."""
+    if re.search(r"[?&]lang=", url.reveal()):
+        return recipient.language
+    return "zh" if source.language == "zh" else "en"
+
+
+def _account(source: SourceSettings) -> str:
+    try:
+        return source.account
+    except SettingsError:
+        return ""
+
+
+@lru_cache(maxsize=256)
+def _times_a_day(cron: Cron) -> float:
+    """Return how often a schedule is due a day, on average."""
+    at, times = _MONDAY, 0
+    while times < _ENOUGH and at < _MONDAY + _WEEK:
+        at, times = cron.next_after(at), times + 1
+    return times / ((at - _MONDAY) / timedelta(days=1))
+
+
+def _new_run_id() -> str:
+    return str(uuid.uuid4())
+
+
+def _fields(moved: Moved) -> dict[str, object]:
+    return {
+        "alert": moved.alert_id,
+        "rule": moved.rule,
+        "tier": moved.tier or None,
+        "group": moved.group or None,
+        "step": moved.step,
+        "files": moved.files,
+    }

@@ -1,0 +1,1 @@
+"""Alerts: what is raised, kept, told to whom, and by which service."""

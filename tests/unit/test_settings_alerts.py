@@ -1,0 +1,61 @@
+"""Settings of alerts: groups of names, quiet hours, silenced rules."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from syncer.errors import SettingsError
+from syncer.settings import load_settings
+from syncer.settings.values import QuietHours
+
+SOURCE = '[[sources]]\nname = "a"\n'
+
+
+def load(tmp_path: Path, toml: str, **environ: str) -> object:
+    (tmp_path / "c.toml").write_text(toml, encoding="utf-8")
+    return load_settings(environ, tmp_path / "c.toml").sources[0]
+
+
+def test_groups_have_tiers_and_silence_of_their_own(tmp_path: Path) -> None:
+    source = load(
+        tmp_path,
+        SOURCE + '[[sources.groups]]\nname = "exams"\nprefix = "6000_"\ntiers = "60d,7d"\n'
+        '[[sources.groups]]\nname = "trials"\nprefix = "t_"\nsilence = ["expiring", "vanished"]\n',
+    )
+    exams, trials = source.groups  # type: ignore[attr-defined] # a SourceSettings
+    assert [tier.name for tier in exams.tiers] == ["60d", "7d"]
+    assert (trials.tiers, trials.silence) == (None, {"expiring", "vanished"})
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        ('name = "x"', "prefix in groups number 1"),
+        ('prefix = "x"', "name in groups number 1"),
+        ('name = "x"\nprefix = "x"\ntires = "1d"', "tires in groups number 1"),
+        ('name = "x"\nprefix = "x"\ntiers = "soon"', "tiers in groups number 1"),
+        ('name = "x"\nprefix = "x"\nsilence = "all"', "must be made of rules: expiring"),
+        ('name = "x"\nprefix = "x"\n[[sources.groups]]\nname = "x"\nprefix = "y"', "of one before it"),
+    ],
+)
+def test_mistakes_in_groups_are_told(tmp_path: Path, table: str, problem: str) -> None:
+    with pytest.raises(SettingsError, match=problem):
+        load(tmp_path, f"{SOURCE}[[sources.groups]]\n{table}\n")
+
+
+def test_defaults_and_what_can_be_set(tmp_path: Path) -> None:
+    plain = load(tmp_path, SOURCE)
+    assert (plain.quiet_hours, plain.alert_silence, plain.language, plain.notify) == (None, frozenset(), "en", ())  # type: ignore[attr-defined] # a SourceSettings
+    assert (plain.escalate_after, plain.remind_after) == (timedelta(hours=4), timedelta(days=1))  # type: ignore[attr-defined] # the same
+    own = load(tmp_path, SOURCE + 'notify = "wecom://k"\n', SYNCER_QUIET_HOURS="22:00-7:30", SYNCER_LANGUAGE="zh")
+    assert (own.quiet_hours, own.language) == (QuietHours(1320, 450), "zh")  # type: ignore[attr-defined] # the same
+    assert [url.reveal() for url in own.notify] == ["wecom://k"]  # type: ignore[attr-defined] # the same
+
+
+@pytest.mark.parametrize("written", ["22-7", "24:00-07:00", "22:00", "22:00-22:00"])
+def test_quiet_hours_that_are_none_are_refused(tmp_path: Path, written: str) -> None:
+    with pytest.raises(SettingsError, match="SYNCER_QUIET_HOURS must"):
+        load(tmp_path, SOURCE, SYNCER_QUIET_HOURS=written)
