@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -57,6 +58,8 @@ class _Printer:
     def _show(self, progress: Progress) -> None:
         text = line(self._source, progress, self._pace.files_per_second())
         if self._terminal:
+            # A line that wraps cannot be renewed.
+            text = text[: shutil.get_terminal_size().columns - 1]
             # Pad over what a longer line left behind.
             padded, self._width = text.ljust(self._width), len(text)
             self._write(f"\r{padded}")
@@ -117,7 +120,7 @@ def line(source: str, progress: Progress, files_per_second: float) -> str:
         left = (progress.expected_files or estimate or 0) - progress.listed
         if left > 0:
             remaining = duration(left / files_per_second)
-            parts.append(f"{remaining} left" if estimate is None else f"about {remaining} left (estimate)")
+            parts.append(f"{remaining} left" if estimate is None else f"about {remaining} left")
     if progress.phase in {"tail", "sweep"}:
         parts.append({"tail": "proving the end", "sweep": "sweeping"}[progress.phase])
     if progress.generation > 1:
@@ -130,7 +133,7 @@ def _files(progress: Progress, estimate: int | None) -> str:
         return f"{progress.listed:,} of about {max(progress.expected_files, progress.listed):,} files"
     if estimate is None:
         return f"{progress.listed:,} files"
-    return f"{progress.listed:,} files (estimate: about {_rounded(estimate)})"
+    return f"{progress.listed:,} of an estimated {_rounded(estimate)} files"
 
 
 def _rounded(number: int) -> str:

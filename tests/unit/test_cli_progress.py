@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from syncer.cli.progress import Pace, estimated_files, line
+from syncer.cli.progress import Pace, estimated_files, line, progress_printer
 from syncer.model import PullKind
 from syncer.pull.machine import Phase
 from syncer.pull.run import Progress
@@ -74,8 +75,7 @@ def test_nothing_is_estimated_while_that_has_no_meaning(without: Progress) -> No
 def test_a_first_pull_says_when_it_will_end_and_that_this_is_an_estimate() -> None:
     text = line("default", progress(400_000, days=10), 200.0)
     assert text == (
-        "default: full pull, page 4,000, 400,000 files (estimate: about 1.2 million), 200 files/s, "
-        "about 1 h 7 min left (estimate)"
+        "default: full pull, page 4,000, 400,000 of an estimated 1.2 million files, 200 files/s, about 1 h 7 min left"
     )
 
 
@@ -86,3 +86,12 @@ def test_what_the_last_pull_listed_is_better_than_an_estimate() -> None:
 
 def test_no_end_is_named_without_a_pace() -> None:
     assert "left" not in line("default", progress(400_000, days=10), 0.0)
+
+
+def test_on_a_terminal_no_line_is_too_long_to_be_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    with progress_printer(terminal, "default") as show:
+        show(progress(400_000, days=10))
+    assert [len(each) for each in terminal.getvalue().split("\r") if each] == [len("\n") + 39]
