@@ -40,7 +40,8 @@ class Progress:
     """Where a run is, after a commit.
 
     `page` and `listed` (entries) count this listing, `generation` how often a lost context made it begin anew,
-    `waited` the seconds waited for quota and retries; `expected_files` is what the last finished full pull listed.
+    `waited` the seconds waited for quota and retries; `expected_files` is what the last finished full pull listed,
+    `oldest` and `newest` bound the createTimes that this listing has shown.
     """
 
     kind: PullKind
@@ -50,6 +51,8 @@ class Progress:
     generation: int
     waited: float
     expected_files: int | None
+    oldest: datetime | None
+    newest: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,6 +373,8 @@ class _Attempt:
                 generation=self.state.generation,
                 waited=self.waiting.waited,
                 expected_files=self.expected,
+                oldest=self.state.oldest,
+                newest=self.state.newest,
             )
         )
 

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from syncer.cli.progress import estimated_files
 from syncer.errors import Endless, Refused, Unavailable
 from syncer.postgres.server import EmbeddedPostgres
 from syncer.simulator import (
@@ -253,3 +254,12 @@ def test_no_secret_and_no_signature_is_stored(simulated: Simulated) -> None:
     for table in ("pull", "run", "page", "lease", "quota", "source"):
         stored += str(rig.rows(f"SELECT t::text FROM syncer.{table} t"))
     assert not re.search(r"simulated-secret|Signature=", stored)
+
+
+def test_a_first_pull_can_tell_how_many_files_there_will_be(simulated: Simulated) -> None:
+    rig = simulated(world=World(5000))
+    guesses: list[int | None] = []
+    rig.sync(on_page=lambda at: guesses.append(estimated_files(at)))
+    assert guesses[0] is None, "too early to tell"
+    assert [guess for guess in guesses if guess is not None and not 3500 < guess < 6500] == []
+    assert any(guesses)
