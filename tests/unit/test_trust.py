@@ -70,8 +70,10 @@ def test_a_copy_is_stale_once_two_full_pulls_should_have_begun() -> None:
     assert late.sentence.startswith("STALE: complete as of 12:40 (12 h ago)")
 
 
-def test_nothing_is_stale_when_no_schedule_is_known() -> None:
-    assert trust(STATUS, now=NOW + timedelta(days=400), every_hours=None).level is Level.PROVEN
+def test_without_a_known_schedule_a_proof_is_stale_after_a_day() -> None:
+    due = FULL.started_at + timedelta(days=1)
+    assert trust(STATUS, now=due - timedelta(seconds=1), every_hours=None).level is Level.PROVEN
+    assert trust(STATUS, now=due, every_hours=None).level is Level.STALE
 
 
 def test_a_refused_sweep_is_told_beside_the_proof() -> None:
