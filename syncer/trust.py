@@ -70,6 +70,8 @@ def judge(
     as_of, present = status.proven.started_at, status.present
     held = f"{words.counted(present.files, 'file')}, {words.size(present.bytes)}"
     age = f"{shown(as_of)} ({words.span((now - as_of).total_seconds())} ago)"
+    if status.prefix:
+        age += f" for names with prefix {status.prefix!r}"
     doubt = None
     if status.proven.error is not None:
         doubt = Doubt.SWEEP_REFUSED

@@ -129,6 +129,22 @@ CROSS JOIN LATERAL generate_series(s.first_day::timestamp, syncer.beijing_day(sy
 LEFT JOIN syncer.inventory_day i ON i.source = s.source AND i.day = d.day::date
 """
 
+# A verdict has its reason in words while the pull is unfinished, too.
+PULLS = """
+CREATE OR REPLACE VIEW report.pulls AS
+SELECT p.source, p.pull_id, p.kind, p.prefix, coalesce(p.outcome, 'running') AS outcome,
+       CASE p.proven WHEN true THEN 'proven' WHEN false THEN 'unproven' ELSE 'partial' END AS verdict,
+       coalesce(p.reason, CASE WHEN p.finished_at IS NULL THEN
+         CASE p.phase WHEN 'listing' THEN 'it was not read to its end yet'
+                      WHEN 'tail' THEN 'its end is not proven yet'
+                      ELSE 'the known files that it did not list are not all asked for yet' END END) AS reason,
+       p.started_at, p.finished_at, p.pages, p.files, p.inserted, p.updated, p.unchanged, p.rejected,
+       p.gone, p.drifted, p.restarts, p.api_calls, p.error,
+       p.generation AS generations, p.page_size, p.unidentified, p.short AS short_pages, p.suspects,
+       p.settled_run IS NOT NULL AS settled, p.phase
+FROM syncer.pull p
+"""
+
 COMMENTS = {
     "VIEW report.sources": "One row per source: how fresh and how sure the data are, and what is in progress. Pulls "
     "are those of the scope (account and prefix) that was listed last: what another one proved says nothing of it.",
@@ -159,6 +175,7 @@ COMMENTS = {
 def upgrade() -> None:
     op.execute(SOURCES)
     op.execute(INVENTORY)
+    op.execute(PULLS)
     _comment(COMMENTS)
 
 
@@ -170,6 +187,7 @@ def downgrade() -> None:
     op.execute("DROP VIEW report.sources")
     op.execute(inventory.SOURCES)
     op.execute(inventory.INVENTORY.replace("CREATE VIEW", "CREATE OR REPLACE VIEW"))
+    op.execute(before.PULLS)
     _comment({name: comment for name, comment in inventory.COMMENTS.items() if "report.sources" in name})
     op.execute(before.GRANTS)
 

@@ -193,6 +193,8 @@ def test_sources_say_how_old_the_knowledge_is_and_what_is_in_progress(rig: Rig) 
     with at(rig.database, NOW - timedelta(hours=1)):
         rig.sync("recent")
         rig.sync("full", stop_after=2)
+    (reason,) = ask(rig, "SELECT verdict, reason FROM report.pulls ORDER BY pull_id DESC LIMIT 1")
+    assert reason == {"verdict": "partial", "reason": "it was not read to its end yet"}
     (row,) = ask(rig, "SELECT * FROM report.sources")
     assert row["knowledge_age"] == DAY
     assert row["recent_started_at"] == NOW - timedelta(hours=1)
