@@ -24,6 +24,10 @@ BEGIN
   EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %I IN SCHEMA report GRANT SELECT ON TABLES TO syncer_report', owner);
   EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %I IN SCHEMA report GRANT EXECUTE ON FUNCTIONS TO syncer_report',
                  owner);
+  -- What everybody may do in a new database, and a reader must not: fill its disk.
+  EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+  EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO %I', current_database(), owner);
+  REVOKE EXECUTE ON FUNCTION lo_create(oid), lo_creat(integer), lo_from_bytea(oid, bytea) FROM PUBLIC;
 END $$;
 
 -- 3. A login for a person or a dashboard: read-only, no query over half a minute, no session left open for long.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from syncer import words
@@ -47,6 +47,8 @@ _DOUBTS = {
     Doubt.LATER_UNPROVEN: "; a later full pull ended unproven",
 }
 
+# How long a proof holds of a source whose schedule nobody knows, such as one no longer in the settings.
+_UNKNOWN_SCHEDULE = timedelta(days=1)
 
 NEVER = Trust(Level.NEVER, None, "never pulled: run `syncer sync`")
 
@@ -60,7 +62,7 @@ def judge(
 ) -> Trust:
     """Judge one source as of `now`.
 
-    `next_due` returns when a full pull is due after an instant (None when nobody knows: then nothing is stale),
+    `next_due` returns when a full pull is due after an instant (None when nobody knows: then it is a day),
     `shown` writes an instant for the reader.
     """
     if status.proven is None:
@@ -68,13 +70,16 @@ def judge(
     as_of, present = status.proven.started_at, status.present
     held = f"{words.counted(present.files, 'file')}, {words.size(present.bytes)}"
     age = f"{shown(as_of)} ({words.span((now - as_of).total_seconds())} ago)"
+    if status.prefix:
+        age += f" for names with prefix {status.prefix!r}"
     doubt = None
     if status.proven.error is not None:
         doubt = Doubt.SWEEP_REFUSED
     elif status.ended is not None and status.ended.pull_id > status.proven.pull_id:
         doubt = Doubt.LATER_UNPROVEN
     told = f"{held}{_DOUBTS[doubt]}"
-    if next_due is not None and now >= next_due(next_due(as_of)):
+    stale_at = as_of + _UNKNOWN_SCHEDULE if next_due is None else next_due(next_due(as_of))
+    if now >= stale_at:
         sentence = f"STALE: complete as of {age}, proven then, but not since; {told}"
         return Trust(Level.STALE, as_of, sentence, doubt)
     return Trust(Level.PROVEN, as_of, f"complete as of {age}, proven; {told}", doubt)

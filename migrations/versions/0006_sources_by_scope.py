@@ -1,4 +1,4 @@
-"""report.sources speaks of the scope that was listed last, and holds all that `syncer status` says of a source.
+"""report.sources: of the scope listed last, with all that `syncer status` says; days that no time zone can lose.
 
 Revision ID: 0006
 Revises: 0005
@@ -27,7 +27,7 @@ SELECT s.source, s.prefix,
        present.files AS present_files, present.bytes AS present_bytes, present.overdue_files,
        going.pull_id AS unfinished_pull_id, going.started_at AS unfinished_started_at, going.phase AS unfinished_phase,
        going.generation AS unfinished_generation, listed.entries AS unfinished_listed, expected.files AS expected_files,
-       round(least(1, listed.entries::numeric / nullif(expected.files, 0)), 4) AS progress,
+       CASE WHEN expected.files > 0 THEN round(least(1, listed.entries::numeric / expected.files), 4) END AS progress,
        CASE WHEN held.running AND going.phase = 'listing' THEN
          syncer.instant() + greatest(0, expected.files - listed.entries) / nullif(pace.files_per_second, 0)
                             * interval '1 second'
@@ -116,6 +116,35 @@ LEFT JOIN LATERAL (
 ) last_run ON true
 """
 
+# Days are counted without a time zone: in the reader's own a midnight may be missing, and a day with it.
+INVENTORY = """
+CREATE OR REPLACE VIEW report.inventory_daily AS
+SELECT s.source, d.day::date AS day, i.live_files, i.live_bytes, coalesce(i.added, 0) AS added,
+       coalesce(i.changed, 0) AS changed, coalesce(i.expired, 0) AS expired, coalesce(i.vanished, 0) AS vanished,
+       i.pull_id IS NOT NULL AS pulled, coalesce(i.proven, false) AS proven, i.overdue_files,
+       coalesce(i.returned, 0) AS returned, i.as_of, i.pull_id
+FROM (SELECT i.source, min(i.day) AS first_day FROM syncer.inventory_day i GROUP BY i.source) s
+CROSS JOIN LATERAL generate_series(s.first_day::timestamp, syncer.beijing_day(syncer.instant())::timestamp,
+                                   interval '1 day') AS d (day)
+LEFT JOIN syncer.inventory_day i ON i.source = s.source AND i.day = d.day::date
+"""
+
+# A verdict has its reason in words while the pull is unfinished, too.
+PULLS = """
+CREATE OR REPLACE VIEW report.pulls AS
+SELECT p.source, p.pull_id, p.kind, p.prefix, coalesce(p.outcome, 'running') AS outcome,
+       CASE p.proven WHEN true THEN 'proven' WHEN false THEN 'unproven' ELSE 'partial' END AS verdict,
+       coalesce(p.reason, CASE WHEN p.finished_at IS NULL THEN
+         CASE p.phase WHEN 'listing' THEN 'it was not read to its end yet'
+                      WHEN 'tail' THEN 'its end is not proven yet'
+                      ELSE 'the known files that it did not list are not all asked for yet' END END) AS reason,
+       p.started_at, p.finished_at, p.pages, p.files, p.inserted, p.updated, p.unchanged, p.rejected,
+       p.gone, p.drifted, p.restarts, p.api_calls, p.error,
+       p.generation AS generations, p.page_size, p.unidentified, p.short AS short_pages, p.suspects,
+       p.settled_run IS NOT NULL AS settled, p.phase
+FROM syncer.pull p
+"""
+
 COMMENTS = {
     "VIEW report.sources": "One row per source: how fresh and how sure the data are, and what is in progress. Pulls "
     "are those of the scope (account and prefix) that was listed last: what another one proved says nothing of it.",
@@ -145,6 +174,8 @@ COMMENTS = {
 
 def upgrade() -> None:
     op.execute(SOURCES)
+    op.execute(INVENTORY)
+    op.execute(PULLS)
     _comment(COMMENTS)
 
 
@@ -155,6 +186,8 @@ def downgrade() -> None:
     inventory = script.get_revision("0004").module
     op.execute("DROP VIEW report.sources")
     op.execute(inventory.SOURCES)
+    op.execute(inventory.INVENTORY.replace("CREATE VIEW", "CREATE OR REPLACE VIEW"))
+    op.execute(before.PULLS)
     _comment({name: comment for name, comment in inventory.COMMENTS.items() if "report.sources" in name})
     op.execute(before.GRANTS)
 

@@ -6,9 +6,9 @@ import os
 import secrets
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from syncer.store.database import Connection
     from syncer.store.status import SourceStatus
 
-# A proof of a source whose schedule nobody knows is old after a day: two of these.
-_UNKNOWN_PERIOD = timedelta(hours=12)
 _STDOUT = Path("-")
 
 
@@ -137,9 +135,7 @@ def _standing(settings: Settings, name: str, status: SourceStatus | None, now: d
     from syncer.trust import NEVER, judge
 
     own = next((each for each in settings.sources if each.name == name), None)
-    due: Callable[[datetime], datetime] = (
-        (lambda at: at + _UNKNOWN_PERIOD) if own is None else own.full_schedule.next_after
-    )
+    due = None if own is None else own.full_schedule.next_after
     trust = NEVER if status is None else judge(status, now=now, next_due=due, shown=datetime.isoformat)
     return Standing(name, own is not None, trust, status)
 

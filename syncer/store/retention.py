@@ -52,10 +52,12 @@ DELETE FROM syncer.change WHERE ctid = ANY (ARRAY(
   ORDER BY c.changed_at LIMIT %(step)s))
 """
 
-# The last proven pull is today's evidence; whether a context was answered before is asked of the last three full ones.
+# The last proven pulls, of any scope and of the one that is shown, are today's evidence; whether a context was answered
+# before is asked of the last three full ones.
 _EVIDENCE = """
 SELECT pull_id FROM syncer.pull WHERE source = %(source)s AND finished_at IS NULL
 UNION (SELECT pull_id FROM syncer.pull WHERE source = %(source)s AND proven ORDER BY pull_id DESC LIMIT 1)
+UNION SELECT proven_pull_id FROM report.sources WHERE source = %(source)s AND proven_pull_id IS NOT NULL
 UNION (SELECT pull_id FROM syncer.pull WHERE source = %(source)s AND kind = 'full' ORDER BY pull_id DESC LIMIT 3)
 """
 

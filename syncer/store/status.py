@@ -1,4 +1,4 @@
-"""One reading of how every source stands; the command `status`, the page and the metrics all render it."""
+"""One reading of how every source stands, from report.sources; the commands `status` and `report` render it."""
 
 from __future__ import annotations
 

@@ -61,6 +61,9 @@ def test_writes_nothing(database: str) -> None:
             "DELETE FROM report.rejected",
             "CREATE TABLE report.t (i integer)",
             "CREATE SCHEMA mine",
+            "CREATE TEMP TABLE t (i integer)",
+            "SELECT lo_create(0)",
+            "SELECT lo_from_bytea(0, 'x')",
         ):
             with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectNotInPrerequisiteState)):
                 connection.execute(statement)

@@ -94,3 +94,20 @@ def test_a_finished_full_pull_prunes_by_the_settings(simulated: Callable[..., Ri
     oldest = rig.rows("SELECT min(changed_at) AS oldest FROM report.changes")[0]["oldest"]
     assert oldest == instants[4]
     assert rig.rows("SELECT history_from FROM report.sources") == [{"history_from": NOW - 6 * DAY}]
+
+
+def test_the_evidence_of_the_proof_that_is_shown_stays_when_another_scope_was_proven_since(
+    simulated: Callable[..., Rig],
+) -> None:
+    rig = past_rig(simulated)
+    with at(rig.database, NOW):
+        shown = rig.sync().pull_id
+        rig.environ["SYNCER_PREFIX"] = "6"
+        for _ in range(3):
+            rig.sync()
+        del rig.environ["SYNCER_PREFIX"]
+        rig.sync("full", stop_after=1)
+    assert rig.rows("SELECT proven_pull_id FROM report.sources") == [{"proven_pull_id": shown}]
+    with at(rig.database, NOW + DAY):
+        pruned_at(rig, EVERYTHING)
+    assert rig.rows("SELECT FROM report.pages WHERE pull_id = %s", shown)

@@ -145,6 +145,16 @@ def test_the_daily_inventory_tells_what_came_and_went_and_marks_days_without_a_p
             assert then == [{name: row[name] for name in ("live_files", "live_bytes", "overdue_files")}]
 
 
+def test_days_are_beijing_days_wherever_the_reader_is(rig: Rig) -> None:
+    """On 29 March 2026 Beirut had no midnight, in Beijing it was a day as any other."""
+    with at(rig.database, datetime(2026, 3, 27, 4, tzinfo=UTC)):
+        rig.sync()
+    query = "SELECT day FROM report.inventory_daily ORDER BY day"
+    with at(rig.database, datetime(2026, 3, 31, 4, tzinfo=UTC)), connect(rig.database) as connection:
+        connection.exec_driver_sql("SET TIME ZONE 'Asia/Beirut'")
+        assert [day.day for day in connection.exec_driver_sql(query).scalars()] == [27, 28, 29, 30, 31]
+
+
 def test_what_a_lookup_finds_after_the_days_last_pull_is_counted_on_its_day(rig: Rig) -> None:
     with at(rig.database, NOW - 3 * DAY):
         rig.sync()
@@ -177,9 +187,14 @@ def test_a_file_that_expired_and_returned_with_another_expiry_the_same_day_had_e
 def test_sources_say_how_old_the_knowledge_is_and_what_is_in_progress(rig: Rig) -> None:
     with at(rig.database, NOW - DAY):
         rig.sync()
+    assert ask(rig, "SELECT unfinished_listed, expected_files, progress, forecast_at FROM report.sources") == [
+        {"unfinished_listed": None, "expected_files": None, "progress": None, "forecast_at": None}
+    ]
     with at(rig.database, NOW - timedelta(hours=1)):
         rig.sync("recent")
         rig.sync("full", stop_after=2)
+    (reason,) = ask(rig, "SELECT verdict, reason FROM report.pulls ORDER BY pull_id DESC LIMIT 1")
+    assert reason == {"verdict": "partial", "reason": "it was not read to its end yet"}
     (row,) = ask(rig, "SELECT * FROM report.sources")
     assert row["knowledge_age"] == DAY
     assert row["recent_started_at"] == NOW - timedelta(hours=1)

@@ -62,6 +62,11 @@ def test_a_proven_copy_says_as_of_when_how_old_and_how_much() -> None:
     )
 
 
+def test_the_proof_of_a_prefix_claims_no_more_than_the_prefix() -> None:
+    sentence = trust(replace(STATUS, prefix="6005")).sentence
+    assert sentence == "complete as of 12:40 (18 min ago) for names with prefix '6005', proven; 1,204 files, 3.1 TB"
+
+
 def test_a_copy_is_stale_once_two_full_pulls_should_have_begun() -> None:
     due = FULL.started_at + timedelta(hours=12)
     assert trust(STATUS, now=due - timedelta(seconds=1)).level is Level.PROVEN
@@ -70,8 +75,10 @@ def test_a_copy_is_stale_once_two_full_pulls_should_have_begun() -> None:
     assert late.sentence.startswith("STALE: complete as of 12:40 (12 h ago)")
 
 
-def test_nothing_is_stale_when_no_schedule_is_known() -> None:
-    assert trust(STATUS, now=NOW + timedelta(days=400), every_hours=None).level is Level.PROVEN
+def test_without_a_known_schedule_a_proof_is_stale_after_a_day() -> None:
+    due = FULL.started_at + timedelta(days=1)
+    assert trust(STATUS, now=due - timedelta(seconds=1), every_hours=None).level is Level.PROVEN
+    assert trust(STATUS, now=due, every_hours=None).level is Level.STALE
 
 
 def test_a_refused_sweep_is_told_beside_the_proof() -> None:
