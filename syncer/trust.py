@@ -72,6 +72,7 @@ def judge(
     age = f"{shown(as_of)} ({words.span((now - as_of).total_seconds())} ago)"
     if status.prefix:
         age += f" for names with prefix {status.prefix!r}"
+        held += " stored in all, other names included"
     doubt = None
     if status.proven.error is not None:
         doubt = Doubt.SWEEP_REFUSED
@@ -92,7 +93,7 @@ def _unproven(status: SourceStatus) -> Trust:
         why = status.ended.reason or "the last full pull could not show that nothing is missing"
         return Trust(Level.UNPROVEN, None, f"not proven: {why}; {held}")
     if status.unfinished is not None:
-        return Trust(Level.UNPROVEN, None, f"not proven yet: no full pull of this scope has finished; {held}")
+        return Trust(Level.UNPROVEN, None, f"not proven yet: no full pull with these settings (account, prefix) has finished; {held}")
     if status.recent is not None or status.last_run is not None or present.files:
         return Trust(Level.UNPROVEN, None, f"not proven yet: no full pull has finished (run `syncer sync`); {held}")
     return NEVER

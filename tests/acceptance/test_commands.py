@@ -270,7 +270,7 @@ def test_status_tells_a_killed_sync_from_a_running_one(database: str) -> None:
             process.kill()
             process.communicate()
     killed = shell("status").out
-    assert "not proven yet: no full pull of this scope has finished" in running
+    assert "not proven yet: no full pull with these settings (account, prefix) has finished" in running
     assert "  running" in running
     assert "held by" in running
     assert "  unfinished" in killed
