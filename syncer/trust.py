@@ -93,7 +93,8 @@ def _unproven(status: SourceStatus) -> Trust:
         why = status.ended.reason or "the last full pull could not show that nothing is missing"
         return Trust(Level.UNPROVEN, None, f"not proven: {why}; {held}")
     if status.unfinished is not None:
-        return Trust(Level.UNPROVEN, None, f"not proven yet: no full pull with these settings (account, prefix) has finished; {held}")
+        why = "no full pull with these settings (account, prefix) has finished"
+        return Trust(Level.UNPROVEN, None, f"not proven yet: {why}; {held}")
     if status.recent is not None or status.last_run is not None or present.files:
         return Trust(Level.UNPROVEN, None, f"not proven yet: no full pull has finished (run `syncer sync`); {held}")
     return NEVER

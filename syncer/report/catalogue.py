@@ -59,7 +59,8 @@ MESSAGES: dict[str, Message] = {
         "未证明：最近一次全量拉取无法证明没有遗漏。",
     ),
     "none_finished": Message(
-        "Not proven yet: no full pull with these settings (account, prefix) has finished.", "尚未证明：此范围还没有完成过全量拉取。"
+        "Not proven yet: no full pull with these settings (account, prefix) has finished.",
+        "尚未证明：用这些设置（账号、前缀）还没有完成过全量拉取。",
     ),
     "never_pulled": Message("Never pulled: nothing is known of it yet.", "从未拉取：目前一无所知。"),
     "doubt_sweep_refused": Message(
