@@ -1,5 +1,5 @@
 # make demo   first result in a minute: simulator, embedded PostgreSQL, a full and a recent pull
-# make test   lint, types, import contracts and every test, as CI runs them
+# make test   lint, types, import contracts and the tests, as CI runs them; make test-slow the long ones
 # make lock   rewrite requirements/ from pyproject.toml (needs uv)
 
 PYTHON ?= python3
@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 JOBS ?= 2
 
-.PHONY: demo install test lint types contracts unit test-postgres15 lock docs format clean
+.PHONY: demo install test test-slow lint types contracts unit test-postgres15 lock docs format clean
 
 demo: install
 	@$(BIN)/syncer demo
@@ -42,7 +42,11 @@ contracts: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(BIN)/python -m pytest -n $(JOBS) -m 'not slow'
+
+# What takes minutes: sixty days of alerts, a million files, many kills, memory, the built wheel.
+test-slow: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n $(JOBS) -m slow
 
 # The oldest supported server, where this machine has it (Debian 12's postgresql-15); the main run uses the embedded PostgreSQL 18.
 POSTGRES15 ?= /usr/lib/postgresql/15/bin
