@@ -472,6 +472,10 @@ def test_the_commands(place: Place, inbox: Inbox, monkeypatch: pytest.MonkeyPatc
     assert inbox.received[-1]["status"] == "test"
     inbox.answer = lambda _: (404, b"")
     assert "404" in run("test", code=1)
+    with inboxes(1) as (other,):
+        monkeypatch.setenv("SYNCER_NOTIFY", other.url())
+        assert run("test").count(": ") == 1  # who is no recipient any more is not spoken of
+    monkeypatch.setenv("SYNCER_NOTIFY", inbox.url())
     assert "resolved" in run("resolve", number)
     assert run("evaluate") != ""
     assert "not open" in str(CliRunner().invoke(app, ["alerts", "ack", number]).exception)
