@@ -170,7 +170,9 @@ def send_test(*, source: Source = None, json: Json = False, config: Config = Non
             if not number:
                 raise SettingsError("Nobody is to be notified: set SYNCER_NOTIFY.")
             sent = application.alerting.send(url)
-            states = [each for each in _recipients(url) if each["source"] == chosen.name]
+            present = {each.identity for each in application.alerting.recipients(chosen)}
+            known = [each for each in _recipients(url) if each["source"] == chosen.name]
+            states = [each for each in known if each["recipient"] in present]
         failed = [each for each in states if each["error"]]
         if json:
             print_json({**asdict(sent), "recipients": states})

@@ -182,13 +182,14 @@ ORDER BY r.parked_at, r.recipient
 """
 
 # What a transaction that is still open writes bears the instant at which it began: nothing before this can come to
-# light any more. Our own processes share the database user, so their sessions can be seen.
+# light any more. Our own processes alone write, under this name (see `make_engine`), and share the database user, so
+# their sessions can be seen. Others, a dump or a report tool, may read for hours: what was announced stays announced.
 _HORIZON = """
 SELECT syncer.instant() AS instant,
        syncer.instant() - coalesce(clock_timestamp() - min(a.xact_start) + interval '1 microsecond', '0') AS horizon
 FROM pg_stat_activity a
 WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.backend_type = 'client backend'
-  AND a.xact_start IS NOT NULL
+  AND a.xact_start IS NOT NULL AND a.application_name = 'syncer'
 """
 
 

@@ -195,7 +195,7 @@ def test_what_a_transaction_writes_that_was_open_during_an_evaluation_is_a_newco
     place.pull()
     place.file("seen", 6 * DAY)
     watch = Watch("a", "expiring", "7d", span=7 * DAY)
-    with psycopg.connect(database) as slow:
+    with psycopg.connect(database, application_name="syncer") as slow:
         slow.execute("SELECT syncer.instant()")
         time.sleep(0.05)
         alerting = place.alerting()
@@ -208,6 +208,20 @@ def test_what_a_transaction_writes_that_was_open_during_an_evaluation_is_a_newco
     with connect(database) as connection:
         crowd = count(connection, watch, mark)
     assert (crowd.members.files, crowd.newcomers.files) == (2, 1)
+
+
+def test_a_stranger_that_reads_for_long_has_nothing_announced_again(place: Place, database: str) -> None:
+    place.settings = {"expiry_tiers": "1d"}
+    place.now = datetime.now(UTC)  # noqa: TID251 - as real as the other transaction's
+    place.pull()
+    with psycopg.connect(database, application_name="pg_dump") as reader:
+        reader.execute("SELECT 1")
+        time.sleep(0.05)
+        place.now = datetime.now(UTC)  # noqa: TID251 - as real as the other transaction's
+        place.file("soon", 2 * HOUR)
+        alerting = place.alerting()
+        steps = [each.step for _ in "ab" for each in alerting.evaluate(database, alerting.settings.sources)["a"]]
+    assert steps == ["raised"]
 
 
 @pytest.mark.parametrize("tiers", ["7d,1d", "25%,5%", "10d,25%,2d,5%", "6d,20%"])
@@ -458,6 +472,10 @@ def test_the_commands(place: Place, inbox: Inbox, monkeypatch: pytest.MonkeyPatc
     assert inbox.received[-1]["status"] == "test"
     inbox.answer = lambda _: (404, b"")
     assert "404" in run("test", code=1)
+    with inboxes(1) as (other,):
+        monkeypatch.setenv("SYNCER_NOTIFY", other.url())
+        assert run("test").count(": ") == 1  # who is no recipient any more is not spoken of
+    monkeypatch.setenv("SYNCER_NOTIFY", inbox.url())
     assert "resolved" in run("resolve", number)
     assert run("evaluate") != ""
     assert "not open" in str(CliRunner().invoke(app, ["alerts", "ack", number]).exception)
