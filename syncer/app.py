@@ -101,11 +101,11 @@ class App:
         self.alerting.check(source)
         began = time.monotonic()
         result = self._pull(url, source, kind, allow_sweep=allow_sweep, on_progress=on_progress)
-        self.alerting.evaluate_quietly(url, source)
         if kind is PullKind.FULL and not isinstance(result.error, Stopped):
             text = str(result.error or result.reason or result.outcome)
             proven = result.totals["verdict"] == "proven"
             self.alerting.beat(source, proven=proven, seconds=time.monotonic() - began, text=text)
+        self.alerting.evaluate_quietly(url, source)
         return result
 
     def _pull(

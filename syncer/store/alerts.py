@@ -78,7 +78,12 @@ ORDER BY a.rule, a.tier, a.grp, a.alert_id DESC
 
 # Nobody else evaluates this source until the transaction ends; a stalled evaluation is ended by the server.
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('syncer.alert'), hashtext(%(source)s))"
-_IDLE_SECONDS = 60
+# An evaluation follows a pull and must not hold it up: another one that is under way sees the same facts, and what is
+# not evaluated now is evaluated next time.
+_LIMITS = (
+    "SET LOCAL lock_timeout = '3s'; SET LOCAL statement_timeout = '60s'; "
+    "SET LOCAL idle_in_transaction_session_timeout = '60s'"
+)
 # A pull's connection plans for single pages; an evaluation reads ranges.
 _PLANS = (
     "SET LOCAL enable_hashjoin = on; SET LOCAL enable_seqscan = on; SET LOCAL enable_mergejoin = on; "
@@ -91,7 +96,7 @@ def evaluating(connection: sa.Connection, source: str) -> Iterator[None]:
     """Run the block as the one evaluation of a source: a transaction under a lock of its own."""
     connection.exec_driver_sql("BEGIN")
     try:
-        connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = '{_IDLE_SECONDS}s'; {_PLANS}")
+        connection.exec_driver_sql(f"{_LIMITS}; {_PLANS}")
         rows(connection, _LOCK, source=source)
         yield
     except BaseException:

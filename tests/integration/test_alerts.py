@@ -534,6 +534,17 @@ def test_a_pull_evaluates_at_its_end_and_tells_the_heartbeat_only_when_proven(si
         assert [message["path"] for message in switch.received] == ["/beat", "/beat/fail"]
 
 
+def test_an_evaluation_that_must_wait_holds_no_pull_up(simulated: Simulated) -> None:
+    rig = simulated()
+    rig.sync()
+    with psycopg.connect(rig.database) as other:
+        other.execute("SELECT pg_advisory_xact_lock(hashtext('syncer.alert'), hashtext('default'))")
+        began = time.monotonic()
+        result = rig.sync("recent")
+        assert (result.outcome, result.error) == ("complete", None)
+        assert time.monotonic() - began < 15
+
+
 def test_a_mistake_in_an_address_is_told_before_a_pull_and_shows_nothing_of_it(simulated: Simulated) -> None:
     from syncer.simulator import World
 
