@@ -232,7 +232,7 @@ def test_a_run_that_began_on_an_empty_table_reads_each_file_by_its_key_to_the_en
     rig = simulated(world=World(5_000))
     read = (
         "SELECT sum(idx_tup_read)::int AS entries, sum(idx_scan)::int AS scans "
-        "FROM pg_stat_user_indexes WHERE relname = 'file'"
+        "FROM pg_stat_user_indexes WHERE indexrelname = 'file_pkey'"
     )
     (before,) = rig.rows(read)
     rig.sync()
