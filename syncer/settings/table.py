@@ -219,7 +219,7 @@ SETTINGS: tuple[SettingDescription, ...] = (
         "web_address",
         parsers.parse_web_address,
         "127.0.0.1:8080",
-        "status page, `/metrics`, `/healthz`, `/readyz`",
+        "where the status page, `/metrics`, `/healthz` and `/readyz` will listen; this version has none yet",
     ),
     SettingDescription(
         "log_level",
