@@ -18,6 +18,7 @@ from pathlib import Path
 import hypothesis
 import psycopg
 import pytest
+import structlog
 from psycopg import sql
 from sqlalchemy import make_url
 
@@ -38,6 +39,12 @@ SETTINGS = {
 }
 MIGRATION_LOCK = 7_034_001
 _count = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_at_the_start() -> None:
+    """Forget what a command that ran in this process made of the logs: its level would hide them from later tests."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
