@@ -1,0 +1,1 @@
+"""Metrics in Prometheus form, read from the database as `status` is."""

@@ -1,0 +1,1 @@
+"""The status page: what an operator looks at to know that all is well, and the probes that machines ask."""
