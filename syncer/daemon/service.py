@@ -10,8 +10,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime
 
 import structlog
@@ -25,6 +25,7 @@ from syncer.daemon.pulls import carry_out, report_crash
 from syncer.errors import DatabaseUnavailable, SchemaMismatch, SettingsError, Stopped, SyncerError
 from syncer.model import PullKind
 from syncer.pull.waiting import Waiting
+from syncer.pulse import Pulse
 from syncer.schedule import Cron
 from syncer.settings import SourceSettings
 from syncer.store import leases, schedule
@@ -42,15 +43,20 @@ FIRST_CONTACT_SECONDS = 60.0
 LONGEST_PAUSE_SECONDS = 30.0
 # How often alerts are evaluated, and messages sent.
 ALERTS_SECONDS = 60.0
-# The supervisor's watchdog is fed while scheduler and database have been heard of within this time.
-FRESH_SECONDS = 60.0
 _GLANCE_SECONDS = 0.2
 
 _log = structlog.get_logger("syncer.daemon")
 
+# What works beside the pulls while the daemon runs: the page's server. It is called with the present application, the
+# database's URL and the daemon's pulse once the database has answered, and left when the daemon ends.
+Attachment = Callable[[Callable[[], App], str, Pulse], AbstractContextManager[object]]
+
 
 class Daemon:
-    """Pulls every source of `app` on its schedules. `poll_seconds` is how often it looks for what is due."""
+    """Pulls every source of `app` on its schedules. `poll_seconds` is how often it looks for what is due.
+
+    `pulse` shows how it is. `attachments` run beside it; what they raise at their beginning ends the daemon.
+    """
 
     def __init__(
         self,
@@ -59,6 +65,7 @@ class Daemon:
         poll_seconds: float = POLL_SECONDS,
         alerts_seconds: float = ALERTS_SECONDS,
         supervisor: Supervisor | None = None,
+        attachments: Sequence[Attachment] = (),
     ) -> None:
         self._app = app
         self._poll_seconds = poll_seconds
@@ -69,7 +76,9 @@ class Daemon:
         self._workers: dict[str, threading.Thread] = {}
         self._failures = 0
         self._next_try = 0.0
-        self._heard_of_scheduler = self._heard_of_database = time.monotonic()
+        self._attachments = attachments
+        self.pulse = Pulse(lambda: datetime.now(UTC), time.monotonic)  # noqa: TID251 - for people, nothing is decided by it
+        self.pulse.may_run(MOST_WORKERS)
         self._announced: set[str] = set()
         self._fatal: SyncerError | None = None
 
@@ -85,10 +94,14 @@ class Daemon:
         with ExitStack() as stack:
             self._url = self._first_contact(stack)
             _log.info("daemon_started", sources=len(self._app.settings.sources), process=os.getpid())
+            self.pulse.database_answered()
+            for attach in self._attachments:
+                stack.enter_context(attach(lambda: self._app, self._url, self.pulse))
             self._poll()
             with self._ticking():
                 self._supervisor.ready()
                 self._watch()
+                self.pulse.stops()
                 _log.info("daemon_stopping", pulls=sorted(self._workers))
                 self._supervisor.stopping()
             self._drain()
@@ -138,9 +151,10 @@ class Daemon:
         )
         every = self._poll_seconds
         scheduler.add_job(self._poll, IntervalTrigger(seconds=every, jitter=every / 5, timezone=UTC), id="poll")
-        scheduler.add_job(self._beat, IntervalTrigger(seconds=every, timezone=UTC), id="heartbeat")
+        now = datetime.now(UTC)  # noqa: TID251 - the scheduler's own clock: what follows ticks at once
+        heartbeat = IntervalTrigger(seconds=every, timezone=UTC)
+        scheduler.add_job(self.pulse.scheduler_beat, heartbeat, id="heartbeat", next_run_time=now)
         for deed in (self._evaluate, self._send):
-            now = datetime.now(UTC)  # noqa: TID251 - the scheduler's own clock: the first tick is at once
             trigger = IntervalTrigger(seconds=self._alerts_seconds, timezone=UTC)
             scheduler.add_job(deed, trigger, id=deed.__name__, next_run_time=now)
         scheduler.start()
@@ -154,8 +168,9 @@ class Daemon:
         fed = 0.0
         while self._app.stop.signal_number is None and self._fatal is None:
             now, every = time.monotonic(), self._supervisor.watchdog_seconds
-            heard = min(self._heard_of_scheduler, self._heard_of_database)
-            if every is not None and now - fed >= every / 3 and now - heard < FRESH_SECONDS:
+            vitals = self.pulse.read()
+            fresh = vitals.scheduler_fresh and vitals.database_fresh
+            if every is not None and now - fed >= every / 3 and fresh:
                 self._supervisor.alive()
                 fed = now
             time.sleep(_GLANCE_SECONDS)
@@ -169,9 +184,6 @@ class Daemon:
             time.sleep(_GLANCE_SECONDS / 4)
         if self.stuck:
             _log.warning("drain_timed_out", pulls=sorted(self._workers), seconds=DRAIN_SECONDS)
-
-    def _beat(self) -> None:
-        self._heard_of_scheduler = time.monotonic()
 
     def _evaluate(self) -> None:
         """Judge every source's facts. Raises nothing."""
@@ -215,7 +227,8 @@ class Daemon:
         else:
             if self._failures:
                 _log.info("database_back", failures=self._failures)
-            self._failures, self._heard_of_database = 0, time.monotonic()
+            self._failures = 0
+            self.pulse.database_answered()
 
     def _database_is_away(self, error: DatabaseUnavailable) -> None:
         """Say so, try less and less often; the embedded server is started anew if it died."""
@@ -253,6 +266,7 @@ class Daemon:
             arguments = (source, facts.kind, step.next_at)
             worker = threading.Thread(target=self._work, args=arguments, name=f"pull-{source.name}", daemon=True)
             self._workers[source.name] = worker
+            self.pulse.pull_began(source.name, facts.kind)
             worker.start()
 
     def _work(self, source: SourceSettings, kind: PullKind, hold_until: datetime) -> None:
@@ -260,6 +274,7 @@ class Daemon:
             carry_out(self._app, self._url, source, kind, hold_until=hold_until)
         finally:
             del self._workers[source.name]
+            self.pulse.pull_ended(source.name)
         self._poll()  # what waited for this pull need not wait for the next tick
 
     def _announce(self, source: SourceSettings, full: Facts, recent: Facts) -> None:

@@ -29,7 +29,12 @@ class DaemonProcess:
         self._news = threading.Condition()
         self.process = subprocess.Popen(
             [SYNCER, "daemon", "--poll-every", "0.2", *arguments],
-            env={"PATH": os.environ["PATH"], "SYNCER_LOG_FORMAT": "json", **environ},
+            env={
+                "PATH": os.environ["PATH"],
+                "SYNCER_LOG_FORMAT": "json",
+                "SYNCER_WEB_ADDRESS": "127.0.0.1:0",
+                **environ,
+            },
             stderr=subprocess.PIPE,
             text=True,
         )
