@@ -41,6 +41,13 @@ MIGRATION_LOCK = 7_034_001
 _count = itertools.count(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what asks a database: that is what another version of the server must be tried with."""
+    for item in items:
+        if "postgres_url" in getattr(item, "fixturenames", ()):
+            item.add_marker("database")
+
+
 @pytest.fixture(autouse=True)
 def _logging_as_at_the_start() -> None:
     """Forget what a command that ran in this process made of the logs: its level would hide them from later tests."""
