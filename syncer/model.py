@@ -111,6 +111,20 @@ ListAnswer = Page | EndOfListing | ContextLost
 LookupAnswer = Page | FilesMissing
 
 
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """What some calls to the API came to, to be committed with what they brought.
+
+    `made` counts every attempt; `outcomes` those of them that brought no page, by the API's code or the kind of fault;
+    `retries` attempts after a call's first; `quota_wait_seconds` how long calls were held up for the account's quota.
+    """
+
+    made: int = 0
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+    retries: int = 0
+    quota_wait_seconds: float = 0.0
+
+
 class Source(Protocol):
     """What a pull asks of a source; small, so that another API can one day stand behind it.
 
@@ -121,6 +135,12 @@ class Source(Protocol):
     @property
     def calls(self) -> int:
         """Calls made over the life of this object, failed ones included."""
+
+    def take_calls(self, *, least_wait: float = 0.0) -> Calls:
+        """Return what the calls since the last time came to, and count them as taken.
+
+        Seconds waited that are all there is to tell beside pages are left for later while fewer than `least_wait`.
+        """
 
     def list_page(
         self, *, order: Order, prefix: str, page_size: int, context: str | None, interactive: bool = False

@@ -74,7 +74,7 @@ def _ask(api: VodSource, settings: SourceSettings, context: str | None) -> ListA
 def _refused(api: VodSource, error: SyncerError, source: str) -> Iterator[Check]:
     """Yield what a failed call shows; a refused time is the clock's fault even when nothing else is said."""
     skew = api.last_clock_skew
-    if _TIME_CODES & api.outcomes.keys():
+    if _TIME_CODES & api.tally.outcomes.keys():
         how = "" if skew is None else f"; {_difference(skew)}"
         found = f"the API refuses the time of the request{how}: {error}"
         yield failed("api clock", Refused, found, "Set this machine's clock by a time server.", source=source)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from syncer.model import FilesMissing, LookupAnswer, Page, Source
+from syncer.model import Calls, FilesMissing, LookupAnswer, Page, Source
 from syncer.pull.sweep import CONFIRM_BATCH, judge
 from syncer.pull.waiting import StopRequest
 from syncer.store import pages, sweeps
@@ -16,7 +16,8 @@ class Confirmation:
     """The questions of one sweep.
 
     An absence is believed only while the API is seen to answer questions by id: each question carries a canary, a
-    file that the pull has just listed. `new_calls` counts the API calls since the last commit.
+    file that the pull has just listed. `new_calls` takes what the API calls since the last commit
+    came to.
     """
 
     def __init__(
@@ -27,7 +28,7 @@ class Confirmation:
         claim: Claim,
         pull_id: int,
         stop: StopRequest,
-        new_calls: Callable[[], int],
+        new_calls: Callable[[], Calls],
     ) -> None:
         self._connection, self._source, self._claim = connection, source, claim
         self._pull_id, self._stop, self._new_calls = pull_id, stop, new_calls

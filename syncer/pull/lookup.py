@@ -111,14 +111,13 @@ class Lookup:
         result.api_calls = self.source.calls
 
     def _end(self, run_id: int, outcome: str, error: str | None) -> None:
-        pulls.end_run(
+        pulls.end_lone_run(
             self.connection,
             self.scope.source,
             run_id,
-            pull_id=None,
             outcome=outcome,
             error=error,
-            calls=self.source.calls,
+            calls=self.source.take_calls(),
         )
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from syncer.errors import CLOCK_CODES, Endless, Refused, Stopped, SweepRefused, SyncerError, Unavailable
-from syncer.model import ContextLost, EndOfListing, Order, Page, PullKind, Source, Suspicion
+from syncer.model import Calls, ContextLost, EndOfListing, Order, Page, PullKind, Source, Suspicion
 from syncer.pull import machine
 from syncer.pull.confirm import Confirmation
 from syncer.pull.machine import GiveUp, Phase, PullState
@@ -19,6 +19,9 @@ from syncer.store import leases, pages, pulls, sweeps
 from syncer.store.database import Connection
 from syncer.store.pages import Checkpoint, Claim
 from syncer.store.pulls import End, Ending, Loss, Scope, Settled, StoredPull, Turn
+
+# Seconds of waiting for quota that are worth a write of their own with a page.
+_WAIT_TOLD = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +98,13 @@ def run_pull(
         try:
             stored = _take_up(connection, source, plan, claim)
         except SyncerError as failure:
-            pulls.end_run(
+            pulls.end_lone_run(
                 connection,
                 scope.source,
                 run_id,
-                pull_id=None,
                 outcome="failed",
                 error=str(failure),
-                calls=source.calls,
+                calls=source.take_calls(),
                 trouble=_trouble(failure),
             )
             raise
@@ -189,7 +191,7 @@ class _Attempt:
         self.connection, self.source, self.plan, self.claim = connection, source, plan, claim
         self.pull_id, self.allow_sweep = stored.pull_id, stored.allow_sweep
         self.waiting, self.on_progress = waiting, on_progress
-        self.calls_before = self.calls_committed = source.calls
+        self.calls_before = source.calls
         self.known: Settled = pulls.settled(connection, plan.scope)
         self.expected = pulls.expected_files(connection, plan.scope)
         self.listed = pulls.listed(connection, claim.source, stored.pull_id, stored.generation)
@@ -245,7 +247,7 @@ class _Attempt:
             self._checkpoint(before, after),
             page,
             settled_run=self.known.run_id,
-            calls=self._new_calls(),
+            calls=self._new_calls(least_wait=_WAIT_TOLD),
         )
         if token is not None:
             self.seen.add(token)
@@ -358,10 +360,9 @@ class _Attempt:
             return None
         return self.known.started_at.replace(microsecond=0) - timedelta(seconds=self.plan.overlap_seconds)
 
-    def _new_calls(self) -> int:
-        """Return the calls made since the last commit, and count them as committed."""
-        calls, self.calls_committed = self.source.calls - self.calls_committed, self.source.calls
-        return calls
+    def _new_calls(self, *, least_wait: float = 0.0) -> Calls:
+        """Return what the calls since the last commit came to, and count them as committed."""
+        return self.source.take_calls(least_wait=least_wait)
 
     def _report(self) -> None:
         self.on_progress(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -14,7 +13,7 @@ from urllib.parse import quote, urlsplit
 import structlog
 
 from syncer.errors import Refused, Unavailable
-from syncer.model import ContextLost, EndOfListing, FilesMissing, ListAnswer, LookupAnswer, Order, Page
+from syncer.model import Calls, ContextLost, EndOfListing, FilesMissing, ListAnswer, LookupAnswer, Order, Page
 from syncer.net.faults import Fault, FaultKind
 from syncer.net.text import one_line
 from syncer.net.wire import Reply, Wire
@@ -24,6 +23,7 @@ from syncer.source.decode import ApiError, Malformed, decode
 from syncer.source.patience import Patience
 from syncer.source.quota import Limiter
 from syncer.source.signing import SignatureMethod, encode, signature, string_to_sign
+from syncer.source.tally import SUCCESS, Tally
 
 MOST_FILE_IDS = 100
 """File ids in one call at most (VodBackupGet, `fileId.n`)."""
@@ -41,7 +41,7 @@ class VodSource:
     timeout), both in seconds. `clock` returns an aware datetime, `monotonic` seconds; `sleep` may raise `Stopped`,
     which then ends the call. `limiter` is asked before every attempt.
 
-    `retries` counts attempts after a call's first; `outcomes` counts attempts by the API's code or the fault's kind.
+    `tally` counts attempts, by the API's code or the fault's kind too.
     `last_clock_skew` is how many seconds the API's clock is ahead of this machine's, as its last `Date` header had it
     (a whole second, so right within one, and the way's delay), or None.
     """
@@ -65,10 +65,8 @@ class VodSource:
         retry_for: float = 600.0,
         user_agent: str = "syncer",
     ) -> None:
-        self.retries = 0
-        self.outcomes: Counter[str] = Counter()
+        self.tally = Tally()
         self.last_clock_skew: float | None = None
-        self._calls = 0
         parts = urlsplit(url)
         self._address = parts.netloc.rpartition("@")[2]
         self._path = parts.path or "/"
@@ -96,7 +94,7 @@ class VodSource:
         )
 
     def __repr__(self) -> str:
-        return f"<VodSource {self._address} calls={self._calls}>"
+        return f"<VodSource {self._address} calls={self.calls}>"
 
     def __enter__(self) -> Self:
         return self
@@ -111,7 +109,12 @@ class VodSource:
     @property
     def calls(self) -> int:
         """Calls made over the life of this object, failed ones and retries included."""
-        return self._calls
+        return self.tally.made
+
+    def take_calls(self, *, least_wait: float = 0.0) -> Calls:
+        """Return what the calls since the last time came to; see `Tally.take`."""
+        self.tally.waited = self._limiter.seconds_waited
+        return self.tally.take(least_wait=least_wait)
 
     def list_page(
         self, *, order: Order, prefix: str, page_size: int, context: str | None, interactive: bool = False
@@ -179,17 +182,17 @@ class VodSource:
         seconds = patience.pause(brief=not passing)
         if seconds is None:
             raise Unavailable(words.unavailable(self._address, outcome, patience.attempts, patience.seconds))
-        self.retries += 1
+        self.tally.retries += 1
         if consequence is not Consequence.CLOCK:
             self._sleep(seconds)
 
     def _attempt(self, params: Mapping[str, str]) -> Page | ApiError | Fault:
-        self._calls += 1
+        self.tally.made += 1
         began = self._monotonic()
         timestamp, nonce = int(self._clock().timestamp()), self._random.randint(1, _LARGEST_NONCE)
         outcome = self._read(self._wire.get(self._signed_query(params, timestamp, nonce)))
         name = _name(outcome)
-        self.outcomes[name] += 1
+        self.tally.outcomes[name] += 1
         # The API knows no request id: time and nonce are all by which its operators could find a request.
         _log.debug("api call", outcome=name, timestamp=timestamp, nonce=nonce, seconds=self._monotonic() - began)
         return outcome
@@ -245,9 +248,10 @@ def _consequence(fault: Fault) -> Consequence:
 
 
 def _name(outcome: Page | ApiError | Fault) -> str:
+    """Return an outcome as one word: the code, `http_503`, or the kind of fault."""
     if isinstance(outcome, Fault):
-        return f"http {outcome.status}" if outcome.status else outcome.kind.value
-    return "0" if isinstance(outcome, Page) else str(outcome.code)
+        return f"http_{outcome.status}" if outcome.status else outcome.kind.value.replace(" ", "_")
+    return SUCCESS if isinstance(outcome, Page) else str(outcome.code)
 
 
 def _spellings(*secrets: str) -> tuple[str, ...]:

@@ -7,7 +7,12 @@ from typing import Protocol
 
 
 class Limiter(Protocol):
-    """Grants calls. `acquire` may raise what its sleep raises (`Stopped`)."""
+    """Grants calls. `acquire` may raise what its sleep raises (`Stopped`).
+
+    `seconds_waited` is how long it held calls up over the life of the object.
+    """
+
+    seconds_waited: float
 
     def acquire(self, *, interactive: bool) -> None:
         """Return when one call may be made; `interactive` ones go ahead of a background pull's."""
@@ -18,6 +23,8 @@ class Limiter(Protocol):
 
 class Unlimited:
     """Grants every call at once: for the simulator and for benchmarks (`SYNCER_CALLS_PER_MINUTE=0`)."""
+
+    seconds_waited = 0.0
 
     def acquire(self, *, interactive: bool) -> None:
         """Return at once."""

@@ -11,7 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from syncer.model import BackupFile, Page
+from syncer.model import BackupFile, Calls, Page
+from syncer.store import counters
 from syncer.store.database import rows
 from syncer.store.leases import fenced
 
@@ -99,6 +100,7 @@ WITH fence AS MATERIALIZED (
 """
 
 _COMMIT_PAGE = f"""{_FENCE} {_FILES},
+counted AS ({counters.add(counters.FROM_CALLS)}),
 ledger AS (
   INSERT INTO syncer.page (source, pull_id, generation, part, page, run_id, committed_at, context_in, context_out,
                            entries, file_count, rejected, inserted, updated, oldest, newest, file_ids,
@@ -194,12 +196,12 @@ def context_hash(context: str | None) -> bytes | None:
 
 
 def commit_page(
-    connection: sa.Connection, claim: Claim, at: Checkpoint, page: Page, *, settled_run: int, calls: int
+    connection: sa.Connection, claim: Claim, at: Checkpoint, page: Page, *, settled_run: int, calls: Calls
 ) -> Fate:
     """Commit one page of a pull: afterwards its files are visible and the checkpoint stands behind it, or neither.
 
-    `settled_run` is the run of the last cleanly finished pull of this scope (0 for none), `calls` the API calls since
-    the last commit. Raises Fenced when the source was taken over; then nothing was written.
+    `settled_run` is the run of the last cleanly finished pull of this scope (0 for none), `calls` what the API
+    calls since the last commit came to. Raises Fenced when the source was taken over; then nothing was written.
     """
     times = [file.created_at for file in page.files if file.created_at is not None]
     row = _with_deadlocks_retried(
@@ -231,7 +233,7 @@ def commit_page(
         context=at.context,
         reason=at.reason,
         settled=settled_run,
-        calls=calls,
+        **counters.parameters(calls),
     ).one_or_none()
     if row is None:
         raise fenced(claim.source)

@@ -8,6 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from syncer.model import Calls
+from syncer.store import counters
 from syncer.store.database import rows
 from syncer.store.leases import fenced
 from syncer.store.pages import Claim
@@ -54,10 +56,14 @@ SELECT pull_id, phase, generation, page, farthest, context, oldest, newest, reas
 FROM syncer.pull WHERE source = %(source)s AND kind = 'full' AND finished_at IS NULL
 """
 
-_ABANDON = """
-UPDATE syncer.pull p SET finished_at = syncer.instant(), outcome = 'abandoned', reason = %(reason)s
-WHERE source = %(source)s AND kind = %(kind)s AND finished_at IS NULL
-  AND EXISTS (SELECT FROM syncer.lease WHERE source = %(source)s AND epoch = %(epoch)s)
+_ABANDON = f"""
+WITH ended AS (
+  UPDATE syncer.pull p SET finished_at = syncer.instant(), outcome = 'abandoned', reason = %(reason)s
+  WHERE source = %(source)s AND kind = %(kind)s AND finished_at IS NULL
+    AND EXISTS (SELECT FROM syncer.lease WHERE source = %(source)s AND epoch = %(epoch)s)
+  RETURNING p.*
+)
+{counters.add(counters.FROM_ENDED)}
 """
 
 _NEW_PULL = """
@@ -98,7 +104,8 @@ ending AS (
          %(context_in)s::bytea
   FROM syncer.pull p, fence
   WHERE p.source = %(source)s AND p.pull_id = %(pull)s AND %(ambiguous)s::boolean IS NOT NULL
-)
+),
+counted AS ({counters.add(counters.FROM_CALLS)})
 UPDATE syncer.pull p
 SET phase = %(phase)s, generation = %(generation)s, page = %(page)s, farthest = %(farthest)s, context = NULL,
     context_at = NULL, oldest = %(oldest)s::timestamptz, newest = %(newest)s::timestamptz, reason = %(reason)s::text,
@@ -111,27 +118,46 @@ UPDATE syncer.pull p SET outcome = NULL, error = NULL FROM fence
 WHERE p.source = %(source)s AND p.pull_id = %(pull)s
 """
 
-_FINISH = f"""{_FENCE}
-UPDATE syncer.pull p
-SET phase = 'done', context = NULL, context_at = NULL, finished_at = syncer.instant(), outcome = %(outcome)s,
-    reason = %(reason)s::text, error = %(error)s::text, api_calls = p.api_calls + %(calls)s,
-    proven = CASE WHEN p.kind = 'full' THEN %(proven)s END,
-    settled_run = CASE WHEN %(settled)s THEN %(run)s END
-FROM fence WHERE p.source = %(source)s AND p.pull_id = %(pull)s
+_FINISH = f"""{_FENCE},
+ended AS (
+  UPDATE syncer.pull p
+  SET phase = 'done', context = NULL, context_at = NULL, finished_at = syncer.instant(), outcome = %(outcome)s,
+      reason = %(reason)s::text, error = %(error)s::text, api_calls = p.api_calls + %(calls)s,
+      proven = CASE WHEN p.kind = 'full' THEN %(proven)s END,
+      settled_run = CASE WHEN %(settled)s THEN %(run)s END
+  FROM fence WHERE p.source = %(source)s AND p.pull_id = %(pull)s
+  RETURNING p.*
+)
+{counters.add(counters.FROM_ENDED, counters.FROM_CALLS)}
 """
 
 # A full pull that failed can be taken up again and stays unfinished; a recent one begins anew next time.
-_INTERRUPT = f"""{_FENCE}
-UPDATE syncer.pull p
-SET outcome = %(outcome)s, error = %(error)s::text, api_calls = p.api_calls + %(calls)s,
-    finished_at = CASE WHEN p.kind = 'recent' THEN syncer.instant() END
-FROM fence WHERE p.source = %(source)s AND p.pull_id = %(pull)s AND p.finished_at IS NULL
+_INTERRUPT = f"""{_FENCE},
+ended AS (
+  UPDATE syncer.pull p
+  SET outcome = %(outcome)s, error = %(error)s::text, api_calls = p.api_calls + %(calls)s,
+      finished_at = CASE WHEN p.kind = 'recent' THEN syncer.instant() END
+  FROM fence WHERE p.source = %(source)s AND p.pull_id = %(pull)s AND p.finished_at IS NULL
+  RETURNING p.*
+)
+{counters.add(counters.FROM_ENDED, counters.FROM_CALLS)}
 """
 
 _END_RUN = """
 UPDATE syncer.run SET finished_at = syncer.instant(), outcome = %(outcome)s, error = %(error)s::text,
   pull_id = %(pull)s::bigint, api_calls = %(calls)s, trouble = %(trouble)s::text
 WHERE source = %(source)s AND run_id = %(run)s
+"""
+
+# A run that belongs to no pull: a lookup, or one that failed before there was a pull to take up.
+_END_LONE_RUN = f"""
+WITH ended AS (
+  UPDATE syncer.run SET finished_at = syncer.instant(), outcome = %(outcome)s, error = %(error)s::text,
+    api_calls = %(calls)s, trouble = %(trouble)s::text
+  WHERE source = %(source)s AND run_id = %(run)s
+  RETURNING *
+), fence AS (SELECT FROM ended)
+{counters.add(counters.FROM_LONE_RUN, counters.FROM_CALLS)}
 """
 
 
@@ -141,13 +167,24 @@ def begin_run(connection: sa.Connection, source: str, kind: str, *, holder: str)
 
 
 def end_run(
-    connection: sa.Connection, source: str, run_id: int, *, pull_id: int | None, outcome: str, error: str | None,
+    connection: sa.Connection, source: str, run_id: int, *, pull_id: int, outcome: str, error: str | None,
     calls: int, trouble: str | None = None,
 ) -> None:  # fmt: skip
     """Note how the attempt ended (`trouble` is the kind of failure); it touches nothing but the run's own row."""
     rows(
         connection, _END_RUN, source=source, run=run_id, pull=pull_id, outcome=outcome, error=error, calls=calls,
         trouble=trouble,
+    )  # fmt: skip
+
+
+def end_lone_run(
+    connection: sa.Connection, source: str, run_id: int, *, outcome: str, error: str | None, calls: Calls,
+    trouble: str | None = None,
+) -> None:  # fmt: skip
+    """Note how an attempt ended that belongs to no pull, and what its calls came to."""
+    rows(
+        connection, _END_LONE_RUN, source=source, run=run_id, outcome=outcome, error=error, trouble=trouble,
+        **counters.parameters(calls),
     )  # fmt: skip
 
 
@@ -254,13 +291,13 @@ class Ending:
 
 
 def turn(
-    connection: sa.Connection, claim: Claim, pull_id: int, to: Turn, *, cause: Loss | Ending | None, calls: int
+    connection: sa.Connection, claim: Claim, pull_id: int, to: Turn, *, cause: Loss | Ending | None, calls: Calls
 ) -> None:
     """Forget the context and go on as `to` says; a loss (with the age of the context) or an ending is kept."""
     because = {"code": None, "ambiguous": None, "part": None, "context_in": None}
     if cause is not None:
         because |= asdict(cause)
-    _fenced_write(connection, _TURN, claim, pull=pull_id, calls=calls, **asdict(to), **because)
+    _fenced_write(connection, _TURN, claim, pull=pull_id, **counters.parameters(calls), **asdict(to), **because)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,18 +311,20 @@ class End:
     error: str | None = None
 
 
-def finish(connection: sa.Connection, claim: Claim, pull_id: int, end: End, *, calls: int) -> None:
+def finish(connection: sa.Connection, claim: Claim, pull_id: int, end: End, *, calls: Calls) -> None:
     """End a pull for good; what a settled one listed is known from now on."""
-    _fenced_write(connection, _FINISH, claim, pull=pull_id, run=claim.run_id, calls=calls, **asdict(end))
+    _fenced_write(
+        connection, _FINISH, claim, pull=pull_id, run=claim.run_id, **counters.parameters(calls), **asdict(end)
+    )
 
 
 def interrupt(
-    connection: sa.Connection, claim: Claim, pull_id: int, *, outcome: str, error: str | None, calls: int
+    connection: sa.Connection, claim: Claim, pull_id: int, *, outcome: str, error: str | None, calls: Calls
 ) -> None:
     """Note on an unfinished pull how its last run failed or was stopped; its checkpoint stands."""
     rows(
         connection, _INTERRUPT, source=claim.source, epoch=claim.epoch, pull=pull_id, outcome=outcome, error=error,
-        calls=calls,
+        **counters.parameters(calls),
     )  # fmt: skip
 
 
@@ -346,5 +385,5 @@ def _abandon(connection: sa.Connection, claim: Claim, kind: str, reason: str) ->
 
 
 def _fenced_write(connection: sa.Connection, sql: str, claim: Claim, **parameters: Any) -> None:
-    if rows(connection, sql, source=claim.source, epoch=claim.epoch, **parameters).rowcount != 1:
+    if not rows(connection, sql, source=claim.source, epoch=claim.epoch, **parameters).rowcount:
         raise fenced(claim.source)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
 
-from syncer.model import Suspicion
+from syncer.model import Calls, Suspicion
+from syncer.store import counters
 from syncer.store.database import bulk_transaction, rows
 from syncer.store.leases import fenced
 from syncer.store.pages import Claim
@@ -62,7 +63,7 @@ SELECT unnest(file_ids[1:2]) FROM (
 ) AS spread
 """
 
-_RESOLVE = """
+_RESOLVE = f"""
 WITH fence AS MATERIALIZED (
   UPDATE syncer.lease SET held_until = clock_timestamp() + make_interval(secs => %(seconds)s)
   WHERE source = %(source)s AND epoch = %(epoch)s RETURNING 1
@@ -85,7 +86,8 @@ settled AS (
   WHERE s.source = %(source)s AND s.pull_id = %(pull)s
     AND (s.file_id = ANY (%(missing)s::text[]) OR s.file_id = ANY (%(alive)s::text[]))
   RETURNING s.file_id
-)
+),
+counted AS ({counters.add(counters.FROM_CALLS)})
 UPDATE syncer.pull p
 SET gone = p.gone + (SELECT count(*) FROM gone),
     drifted = p.drifted + (SELECT count(*) FROM settled s JOIN syncer.file f USING (file_id)
@@ -144,7 +146,7 @@ def let_go(connection: sa.Connection, source: str, pull_id: int) -> None:
 
 
 def resolve(
-    connection: sa.Connection, claim: Claim, pull_id: int, *, missing: Sequence[str], alive: Sequence[str], calls: int
+    connection: sa.Connection, claim: Claim, pull_id: int, *, missing: Sequence[str], alive: Sequence[str], calls: Calls
 ) -> None:
     """Mark `missing` as gone and let go of the suspects `alive`; counts those of them that the listing skipped.
 
@@ -152,7 +154,7 @@ def resolve(
     """
     written = rows(
         connection, _RESOLVE, source=claim.source, epoch=claim.epoch, seconds=claim.lease_seconds, run=claim.run_id,
-        pull=pull_id, missing=list(missing), alive=list(alive), calls=calls,
+        pull=pull_id, missing=list(missing), alive=list(alive), **counters.parameters(calls),
     ).rowcount  # fmt: skip
     if written != 1:
         raise fenced(claim.source)

@@ -148,6 +148,7 @@ Index(
     unique=True,
     postgresql_where=text("kind = 'full' and finished_at is null"),
 )
+Index("pull_open_idx", pull.c.source, postgresql_where=text("finished_at is null"))
 Index("pull_settled_idx", pull.c.source, pull.c.pull_id, postgresql_where=text("settled_run is not null"))
 
 run = Table(
@@ -353,6 +354,19 @@ inventory_day = Table(
     _count("returned", "Files listed again after they had gone."),
     PrimaryKeyConstraint("source", "day"),
     comment="The inventory day by day; kept when history is pruned.",
+)
+
+counter = Table(
+    "counter",
+    metadata,
+    Column("source", Text, nullable=False, comment="The source."),
+    Column("name", Text, nullable=False, comment="What is counted."),
+    Column("kind", Text, nullable=False, server_default="", comment="full, recent or lookup; empty for all together."),
+    Column("label", Text, nullable=False, server_default="", comment="Outcome, fate or code; empty: none."),
+    Column("value", Float, nullable=False, comment="The total; it only ever grows."),
+    PrimaryKeyConstraint("source", "name", "kind", "label"),
+    comment="Totals for metrics, of what is over: an unfinished pull counts by its own row.",
+    postgresql_with={"fillfactor": 50},
 )
 
 retention = Table(
