@@ -4,7 +4,7 @@ from syncer.settings.load import DEFAULT_SOURCE, load_settings
 from syncer.settings.parsers import parse_duration
 from syncer.settings.secret import Secret, shown_url, sqlalchemy_url
 from syncer.settings.table import RESERVED_VARIABLES, SETTINGS, SettingDescription
-from syncer.settings.values import Credentials, Settings, SourceSettings, Tier, WebAddress
+from syncer.settings.values import Credentials, Settings, SourceSettings, Tier, WebAddress, WebLogin
 
 __all__ = [
     "DEFAULT_SOURCE",
@@ -17,6 +17,7 @@ __all__ = [
     "SourceSettings",
     "Tier",
     "WebAddress",
+    "WebLogin",
     "load_settings",
     "parse_duration",
     "shown_url",

@@ -13,7 +13,7 @@ from syncer.schedule import parse_cron
 from syncer.settings.groups import parse_groups
 from syncer.settings.reading import SOURCE_NAME, Gathered, Scope, Unreadable, gather
 from syncer.settings.table import BY_NAME, SETTINGS
-from syncer.settings.values import Credentials, Settings, SourceSettings
+from syncer.settings.values import Credentials, Settings, SourceSettings, WebLogin
 
 DEFAULT_SOURCE = "default"
 
@@ -33,13 +33,16 @@ def load_settings(environ: Mapping[str, str], config: Path | None = None) -> Set
     problems = gathered.problems
     top = _parse(gathered.top, problems)
     tables = _tables(gathered)
-    if problems:
-        raise SettingsError(*dict.fromkeys(problems))
     defaults = {setting.name: setting.default_value() for setting in SETTINGS}
     values = defaults | top
+    _check_web(gathered.top, values, problems)
+    if problems:
+        raise SettingsError(*dict.fromkeys(problems))
     sources = tuple(_source(name, _inherit(values, own)) for name, own in tables)
     general: _Values = {setting.name: values[setting.name] for setting in SETTINGS if not setting.of_source}
     general["data_dir"] = general["data_dir"] or _default_data_dir()
+    user, password = general.pop("web_user"), general.pop("web_password")
+    general["web_login"] = WebLogin(user, password) if user else None
     return Settings(sources=sources, **general)
 
 
@@ -58,6 +61,20 @@ def _parse(scope: Scope, problems: list[str]) -> _Values:
         lacking = " and ".join(f"{name} ({BY_NAME[name].variable})" for name in missing)
         problems.append(f"{given[0]} is set without {lacking}: credentials need both an id and a key.")
     return values
+
+
+def _check_web(written: Scope, values: _Values, problems: list[str]) -> None:
+    """Note a user without a password, and a page that others could reach without either."""
+    given = [name for name in ("web_user", "web_password") if name in written]
+    if len(given) == 1:
+        lacking = BY_NAME["web_password" if given[0] == "web_user" else "web_user"].variable
+        problems.append(f"{written[given[0]].label} is set without {lacking}: the page needs both or neither.")
+    address = values["web_address"]
+    if not given and address is not None and not address.loopback:
+        problems.append(
+            f"{written['web_address'].label} is not a loopback address: whoever reaches it could read the page and "
+            "acknowledge alerts. Set SYNCER_WEB_USER and SYNCER_WEB_PASSWORD too, or listen on 127.0.0.1."
+        )
 
 
 def _tables(gathered: Gathered) -> list[tuple[str, _Values]]:

@@ -25,6 +25,7 @@ _DURATION = re.compile(r"(?:\d{1,9}(?:\.\d{1,9})?(?:ms|[smhdw]))+", re.ASCII)
 _DURATION_PART = re.compile(r"([\d.]+)(ms|[smhdw])")
 _LONGEST = timedelta(days=36500)
 _HIGHEST_PORT = 65535
+_SHORTEST_PASSWORD = 12
 
 
 def parse_duration(value: object) -> timedelta:
@@ -242,13 +243,31 @@ def parse_heartbeat_url(value: object) -> Secret:
     return Secret(text)
 
 
-def parse_web_address(value: object) -> WebAddress:
-    """Accept `host:port`, an IPv6 address in brackets."""
+def parse_web_address(value: object) -> WebAddress | None:
+    """Accept `host:port`, an IPv6 address in brackets; `off` means that there is no page."""
     text = parse_text(value).strip()
+    if text.lower() == "off":
+        return None
     found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9_.-]+)):([0-9]{1,5})", text)
     if not found or int(found[3]) > _HIGHEST_PORT:
-        raise ValueError("must be an address and a port, such as 127.0.0.1:8080 or [::1]:8080")
+        raise ValueError("must be an address and a port, such as 127.0.0.1:8080 or [::1]:8080, or off")
     return WebAddress(found[1] or found[2], int(found[3]))
+
+
+def parse_web_user(value: object) -> Secret:
+    """Accept a name that can stand in HTTP Basic credentials, and hide it."""
+    text = parse_word(value)
+    if ":" in text:
+        raise ValueError("must be one word without a colon")
+    return Secret(text)
+
+
+def parse_web_password(value: object) -> Secret:
+    """Accept a password that is not guessed at once."""
+    text = parse_word(value)
+    if len(text) < _SHORTEST_PASSWORD:
+        raise ValueError(f"must have at least {_SHORTEST_PASSWORD} characters, such as `openssl rand -hex 16` prints")
+    return Secret(text)
 
 
 def _split_url(text: str) -> SplitResult | None:

@@ -219,8 +219,13 @@ SETTINGS: tuple[SettingDescription, ...] = (
         "web_address",
         parsers.parse_web_address,
         "127.0.0.1:8080",
-        "where the status page, `/metrics`, `/healthz` and `/readyz` will listen; this version has none yet",
+        "where the daemon's page, `/metrics`, `/healthz` and `/readyz` listen, or `off`; any address but loopback "
+        "needs the two below",
     ),
+    SettingDescription(
+        "web_user", parsers.parse_web_user, None, "who may see the page, on loopback too", "anybody", secret=True
+    ),
+    SettingDescription("web_password", parsers.parse_web_password, None, "the user's password", secret=True),
     SettingDescription(
         "log_level",
         parsers.one_of("debug", "info", "warning", "error", "critical"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +28,24 @@ class WebAddress(NamedTuple):
 
     host: str
     port: int
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class WebLogin(NamedTuple):
+    """Who may see the status page."""
+
+    user: Secret
+    password: Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +146,16 @@ class SourceSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings of one process. `database_url` None means the embedded PostgreSQL under `data_dir`."""
+    """All settings of one process. `database_url` None means the embedded PostgreSQL under `data_dir`.
+
+    Without `web_address` there is no status page, without `web_login` everybody who reaches it may see it.
+    """
 
     database_url: Secret | None
     data_dir: Path
     sources: tuple[SourceSettings, ...]
-    web_address: WebAddress
+    web_address: WebAddress | None
+    web_login: WebLogin | None
     log_level: str
     log_format: str
 

@@ -19,6 +19,7 @@ from syncer.settings import (
     SourceSettings,
     Tier,
     WebAddress,
+    WebLogin,
     load_settings,
     parse_duration,
     sqlalchemy_url,
@@ -64,7 +65,8 @@ def test_every_default_is_the_promised_one() -> None:
 
 
 def test_the_table_describes_every_field_and_nothing_else() -> None:
-    general = {field.name for field in dataclasses.fields(Settings)} - {"sources"}
+    general = {field.name for field in dataclasses.fields(Settings)} - {"sources", "web_login"}
+    general |= {f"web_{field}" for field in WebLogin._fields}
     credentials = {field.name for field in dataclasses.fields(Credentials)}
     of_source = {field.name for field in dataclasses.fields(SourceSettings)} - {
         "name",
