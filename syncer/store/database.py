@@ -42,12 +42,15 @@ def normalised(url: str) -> URL:
     return parsed.set(drivername="postgresql+psycopg")
 
 
-def make_engine(url: str) -> sa.Engine:
-    """Return an engine whose connections begin transactions as usual, and are closed when given back."""
+def make_engine(url: str, *, connect_timeout: int = 10, **pool: Any) -> sa.Engine:
+    """Return an engine whose connections begin transactions as usual, and are closed when given back.
+
+    `connect_timeout` is in seconds; `pool` is how SQLAlchemy keeps connections, if they are to be kept.
+    """
     return sa.create_engine(
         normalised(url),
-        poolclass=NullPool,
-        connect_args={"application_name": "syncer", "connect_timeout": 10, **_NOTICE_DEAD_SERVERS},
+        **{"poolclass": NullPool, **pool},
+        connect_args={"application_name": "syncer", "connect_timeout": connect_timeout, **_NOTICE_DEAD_SERVERS},
     )
 
 

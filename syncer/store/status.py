@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -115,7 +115,8 @@ class SourceStatus:
 
     `proven` is the last full pull that is proven, `ended` the last that came to an end at all, both of the scope that
     was listed last; `recent` is the last recent pull that ended. `known_until` is the start of the last cleanly
-    finished pull of either kind: new files are known up to then.
+    finished pull of either kind: new files are known up to then. `next_full_at` and `next_recent_at` are when a daemon
+    will pull next; None before one ran.
     """
 
     source: str
@@ -130,6 +131,8 @@ class SourceStatus:
     last_run: RunFacts | None
     deaths: ContextDeaths
     quota: QuotaFacts | None
+    next_full_at: datetime | None = None
+    next_recent_at: datetime | None = None
 
     @property
     def present(self) -> Tally:
@@ -146,12 +149,18 @@ class Reading:
     sources: tuple[SourceStatus, ...]
 
 
-# All that is said of a source's pulls and of what is listed; what follows only fetches what it names.
+# All that is said of a source's pulls and of what is listed; what follows only fetches what it names. The counts read
+# an index entry for each file, everything else is a few look-ups.
 _SOURCES = """
-SELECT r.*, q.calls, q.refused, q.next_at
+SELECT r.source, r.prefix, r.proven_pull_id, r.ended_full_pull_id, r.ended_recent_pull_id, r.known_until,
+       r.unfinished_pull_id, r.unfinished_kind, r.unfinished_phase, r.unfinished_started_at, r.unfinished_generation,
+       r.unfinished_listed, r.unfinished_last_page_at, r.expected_files, r.files_per_second, r.forecast_at, r.holder,
+       r.held_until, r.running, r.last_pull_run_id, r.next_full_at, r.next_recent_at,
+       q.calls, q.refused, q.next_at{counts}
 FROM report.sources r JOIN syncer.source s USING (source) LEFT JOIN syncer.quota q USING (account)
 ORDER BY r.source
 """
+_COUNTS = ", r.present_files, r.present_bytes, r.overdue_files, r.overdue_bytes"
 
 # Files that are listed are counted by report.sources.
 _GONE = """
@@ -159,28 +168,26 @@ SELECT source, state, count(*) AS files, coalesce(sum(size_bytes), 0)::bigint AS
 FROM report.backups WHERE gone_at IS NOT NULL GROUP BY source, state
 """
 
-_PULL = """
-SELECT pull_id, kind, outcome, CASE verdict WHEN 'proven' THEN true WHEN 'unproven' THEN false END AS proven, reason,
-       error, started_at, finished_at, pages, files, inserted, updated, gone, rejected, restarts, api_calls
-FROM report.pulls WHERE source = %(source)s AND pull_id = %(pull)s
+_PULLS = """
+SELECT source, pull_id, kind, outcome, CASE verdict WHEN 'proven' THEN true WHEN 'unproven' THEN false END AS proven,
+       reason, error, started_at, finished_at, pages, files, inserted, updated, gone, rejected, restarts, api_calls
+FROM report.pulls WHERE (source, pull_id) IN (SELECT * FROM unnest(%(sources)s::text[], %(ids)s::bigint[]))
 """
 
-_UNFINISHED = """
-SELECT nullif(outcome, 'running') AS outcome, error, pages FROM report.pulls
-WHERE source = %(source)s AND pull_id = %(pull)s
-"""
-
-_LAST_RUN = """
-SELECT run_id, kind, pull_id, holder, started_at, finished_at, nullif(outcome, 'running or killed') AS outcome, error
-FROM report.runs WHERE source = %(source)s AND run_id = %(run)s
+_RUNS = """
+SELECT source, run_id, kind, pull_id, holder, started_at, finished_at,
+       nullif(outcome, 'running or killed') AS outcome, error
+FROM report.runs WHERE (source, run_id) IN (SELECT * FROM unnest(%(sources)s::text[], %(ids)s::bigint[]))
 """
 
 _DEATHS = """
-SELECT count(*) AS number, percentile_cont(0.5) WITHIN GROUP (ORDER BY age_seconds) AS median_age_seconds
-FROM report.context_deaths WHERE source = %(source)s
+SELECT source, count(*) AS number, percentile_cont(0.5) WITHIN GROUP (ORDER BY age_seconds) AS median_age_seconds
+FROM report.context_deaths GROUP BY source
 """
 
-_Facts = TypeVar("_Facts")
+Tallies = Mapping[str, Tally]
+NOTHING: Tallies = {"live": Tally(), "overdue": Tally(), "expired": Tally(), "vanished": Tally()}
+"""The tallies of a source of which nothing is stored."""
 
 
 def read(connection: sa.Connection) -> Reading:
@@ -191,41 +198,96 @@ def read(connection: sa.Connection) -> Reading:
 
 def read_within(connection: sa.Connection) -> Reading:
     """Read the same within the caller's `snapshot`, so that it agrees with what else is read there."""
-    instant: datetime = rows(connection, "SELECT syncer.instant()").scalar_one()
+    found = rows(connection, _SOURCES.format(counts=_COUNTS)).all()
     gone = {(row.source, row.state): Tally(row.files, row.bytes) for row in rows(connection, _GONE)}
-    sources = [_source(connection, row, gone) for row in rows(connection, _SOURCES).all()]
-    return Reading(instant, tuple(sources))
+    tallies = {row.source: _tallies(row, gone) for row in found}
+    return _reading(connection, found, tallies)
 
 
-def _source(connection: sa.Connection, row: Any, gone: Mapping[tuple[str, str], Tally]) -> SourceStatus:
+def read_with(connection: sa.Connection, tallies: Mapping[str, Tallies]) -> Reading:
+    """Read all but the numbers of files, which are given by source: a few look-ups, however many files there are."""
+    return _reading(connection, rows(connection, _SOURCES.format(counts="")).all(), tallies)
+
+
+def _tallies(row: Any, gone: Mapping[tuple[str, str], Tally]) -> Tallies:
+    return {
+        "live": Tally(row.present_files - row.overdue_files, row.present_bytes - row.overdue_bytes),
+        "overdue": Tally(row.overdue_files, row.overdue_bytes),
+        "expired": gone.get((row.source, "expired"), Tally()),
+        "vanished": gone.get((row.source, "vanished"), Tally()),
+    }
+
+
+def _reading(connection: sa.Connection, found: Sequence[Any], tallies: Mapping[str, Tallies]) -> Reading:
+    instant: datetime = rows(connection, "SELECT syncer.instant()").scalar_one()
+    wanted = ("proven_pull_id", "ended_full_pull_id", "ended_recent_pull_id", "unfinished_pull_id")
+    known = _Known(
+        pulls=_named(connection, _PULLS, [(row.source, getattr(row, name)) for row in found for name in wanted]),
+        runs=_named(connection, _RUNS, [(row.source, row.last_pull_run_id) for row in found]),
+        deaths={row["source"]: _without_source(row) for row in rows(connection, _DEATHS).mappings()},
+    )
+    return Reading(instant, tuple(_source(row, known, tallies.get(row.source, NOTHING)) for row in found))
+
+
+_Named = Mapping[tuple[str, int | None], Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Rows that were fetched for all sources at once, by source and number."""
+
+    pulls: _Named
+    runs: _Named
+    deaths: Mapping[str, Mapping[str, Any]]
+
+
+def _named(connection: sa.Connection, sql: str, names: Sequence[tuple[str, int | None]]) -> _Named:
+    """Fetch pulls or runs by source and number."""
+    given = sorted({(source, number) for source, number in names if number is not None})
+    found = rows(connection, sql, sources=[source for source, _ in given], ids=[number for _, number in given])
+    key = "pull_id" if sql is _PULLS else "run_id"
+    return {(row["source"], row[key]): _without_source(row) for row in found.mappings()}
+
+
+def _without_source(row: Mapping[Any, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != "source"}
+
+
+def _source(row: Any, known: _Known, tallies: Tallies) -> SourceStatus:
     name: str = row.source
+
+    def pull(number: int | None) -> PullFacts | None:
+        found = known.pulls.get((name, number))
+        return None if found is None else PullFacts(**found)
+
+    run = known.runs.get((name, row.last_pull_run_id))
     return SourceStatus(
         source=name,
         prefix=row.prefix,
-        tallies={
-            "live": Tally(row.present_files - row.overdue_files, row.present_bytes - row.overdue_bytes),
-            "overdue": Tally(row.overdue_files, row.overdue_bytes),
-            "expired": gone.get((name, "expired"), Tally()),
-            "vanished": gone.get((name, "vanished"), Tally()),
-        },
-        proven=_one(connection, _PULL, PullFacts, source=name, pull=row.proven_pull_id),
-        ended=_one(connection, _PULL, PullFacts, source=name, pull=row.ended_full_pull_id),
-        recent=_one(connection, _PULL, PullFacts, source=name, pull=row.ended_recent_pull_id),
+        tallies=tallies,
+        proven=pull(row.proven_pull_id),
+        ended=pull(row.ended_full_pull_id),
+        recent=pull(row.ended_recent_pull_id),
         known_until=row.known_until,
-        unfinished=None if row.unfinished_pull_id is None else _unfinished(connection, row),
+        unfinished=None if row.unfinished_pull_id is None else _unfinished(row, known),
         lease=None if row.held_until is None else LeaseFacts(row.holder, row.held_until, row.running),
-        last_run=_one(connection, _LAST_RUN, RunFacts, source=name, run=row.last_pull_run_id),
-        deaths=ContextDeaths(**rows(connection, _DEATHS, source=name).mappings().one()),
+        last_run=None if run is None else RunFacts(**run),
+        deaths=ContextDeaths(**known.deaths.get(name, {"number": 0, "median_age_seconds": None})),
         quota=None if row.calls is None else QuotaFacts(row.calls, row.refused, row.next_at),
+        next_full_at=row.next_full_at,
+        next_recent_at=row.next_recent_at,
     )
 
 
-def _unfinished(connection: sa.Connection, row: Any) -> Unfinished:
-    rest = rows(connection, _UNFINISHED, source=row.source, pull=row.unfinished_pull_id).mappings().one()
+def _unfinished(row: Any, known: _Known) -> Unfinished:
+    pull = known.pulls[row.source, row.unfinished_pull_id]
     return Unfinished(
         pull_id=row.unfinished_pull_id,
         kind=row.unfinished_kind,
         phase=row.unfinished_phase,
+        outcome=None if pull["outcome"] == "running" else pull["outcome"],
+        error=pull["error"],
+        pages=pull["pages"],
         started_at=row.unfinished_started_at,
         generation=row.unfinished_generation,
         listed=row.unfinished_listed,
@@ -233,10 +295,4 @@ def _unfinished(connection: sa.Connection, row: Any) -> Unfinished:
         expected_files=row.expected_files,
         files_per_second=row.files_per_second,
         ends_at=row.forecast_at,
-        **rest,
     )
-
-
-def _one(connection: sa.Connection, sql: str, facts: Callable[..., _Facts], **parameters: Any) -> _Facts | None:
-    row = rows(connection, sql, **parameters).mappings().one_or_none()
-    return None if row is None else facts(**row)

@@ -26,6 +26,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -233,6 +234,20 @@ Index(
     file.c.source,
     file.c.gone_at,
     postgresql_where=text("gone_at is not null and (expires_at > gone_at or expires_at is null)"),
+)
+Index(
+    "file_expired_idx",
+    file.c.source,
+    file.c.gone_at,
+    postgresql_where=text("gone_at is not null and expires_at <= gone_at"),
+)
+# A name may be longer than an index takes; names of one stream share their beginning, which is stored once.
+Index(
+    "file_name_idx",
+    file.c.source,
+    func.left(file.c.name, 32).label("beginning"),
+    postgresql_where=text("name is not null"),
+    postgresql_ops={"beginning": "text_pattern_ops"},
 )
 Index("file_first_seen_idx", file.c.first_seen_at, postgresql_using="brin")
 Index("file_created_idx", file.c.source, file.c.created_at, postgresql_where=text("created_at is not null"))

@@ -1,0 +1,105 @@
+"""What is listed now, counted once for all pictures and numbers of a page: one pass over an index."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from syncer.store.database import rows
+from syncer.store.report import CALENDAR_DAYS, ExpiryDay
+from syncer.store.status import NOTHING, Tallies, Tally
+
+HORIZONS = (1, 7, 30)
+"""Days within which expiries are counted."""
+
+# An index-only scan of file_expires_idx, grouped by the day of the expiry and by the horizons within it. The instant
+# is given: asked for by name it would be looked up anew for every file.
+_COUNT = f"""
+SELECT source, CASE WHEN expires_at < %(now)s::timestamptz + interval '{CALENDAR_DAYS} days'
+                    THEN syncer.beijing_day(expires_at) END AS day,
+       width_bucket(expires_at, ARRAY[%(now)s::timestamptz {
+    "".join(f", %(now)s::timestamptz + interval '{days} days'" for days in HORIZONS)
+}]) AS horizon, count(*) AS files, coalesce(sum(size_bytes), 0)::bigint AS bytes
+FROM syncer.file WHERE gone_at IS NULL GROUP BY 1, 2, 3
+"""
+# The horizon of what has expired and of what never does; an expiry on the dot of an edge counts to the next.
+_OVERDUE, _NEVER = 0, None
+
+_NOTHING = Tally()
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """What is listed of one source, or of all.
+
+    `days` are the expiries by Beijing day, ascending; a last one without a day holds all later ones. `within` are the
+    live files that expire within each of HORIZONS. `never` have no expiry.
+    """
+
+    live: Tally = _NOTHING
+    overdue: Tally = _NOTHING
+    never: Tally = _NOTHING
+    within: tuple[Tally, ...] = (_NOTHING,) * len(HORIZONS)
+    days: tuple[ExpiryDay, ...] = ()
+
+    @property
+    def tallies(self) -> Tallies:
+        """The tallies of what is listed; what has gone is not counted."""
+        return {**NOTHING, "live": self.live, "overdue": self.overdue}
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """All stock as of `instant`; `today` is its day by Beijing time."""
+
+    instant: datetime
+    today: date
+    sources: Mapping[str, Stock]
+    total: Stock
+
+
+def count(connection: sa.Connection) -> Counted:
+    """Count what is listed of every source; reads an index entry for each file."""
+    now = rows(connection, "SELECT syncer.instant() AS instant, syncer.beijing_day(syncer.instant()) AS today").one()
+    found = rows(connection, _COUNT, now=now.instant).all()
+    by_source: dict[str, list[Any]] = defaultdict(list)
+    for row in found:
+        by_source[row.source].append(row)
+    return Counted(now.instant, now.today, {name: _stock(those) for name, those in by_source.items()}, _stock(found))
+
+
+def _stock(found: Iterable[Any]) -> Stock:
+    groups = list(found)
+    live = [row for row in groups if row.horizon != _OVERDUE]
+    days: dict[date, Tally] = {}
+    for row in live:
+        if row.day is not None:
+            days[row.day] = _plus(days.get(row.day, _NOTHING), row)
+    later = _sum(row for row in live if row.day is None and row.horizon is not _NEVER)
+    drawn = [ExpiryDay(day, tally.files, tally.bytes) for day, tally in sorted(days.items())]
+    return Stock(
+        live=_sum(live),
+        overdue=_sum(row for row in groups if row.horizon == _OVERDUE),
+        never=_sum(row for row in groups if row.horizon is _NEVER),
+        within=tuple(
+            _sum(row for row in groups if row.horizon is not _NEVER and _OVERDUE < row.horizon <= place)
+            for place in range(1, len(HORIZONS) + 1)
+        ),
+        days=(*drawn, *([ExpiryDay(None, later.files, later.bytes)] if later.files else [])),
+    )
+
+
+def _sum(groups: Iterable[Any]) -> Tally:
+    total = _NOTHING
+    for row in groups:
+        total = _plus(total, row)
+    return total
+
+
+def _plus(tally: Tally, row: Any) -> Tally:
+    return Tally(tally.files + row.files, tally.bytes + row.bytes)
