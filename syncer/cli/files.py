@@ -155,6 +155,7 @@ class _Output:
 
     def write(self, rows: Iterator[Mapping[str, Any]], selection: Selection, now: datetime, *, several: bool) -> int:
         """Write the rows; return how many there were."""
+        from syncer import export
         from syncer.cli import tables
         from syncer.store.inventory import FIELDS
 
@@ -163,9 +164,9 @@ class _Output:
         self.began = True
         with tables.stdout(plain=not self._terminal) as stream:
             if self._form is Format.JSON:
-                return tables.write_json(stream, rows)
+                return export.write_json(stream, rows)
             if self._form is Format.CSV:
-                return tables.write_csv(stream, FIELDS, rows)
+                return export.write_csv(stream, FIELDS, rows)
             if not self._terminal:
                 return tables.write_tabs(stream, FIELDS, rows)
             width = shutil.get_terminal_size().columns

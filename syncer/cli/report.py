@@ -8,7 +8,6 @@ import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
@@ -20,10 +19,9 @@ from syncer.errors import SettingsError, SyncerError
 
 if TYPE_CHECKING:
     from syncer.app import App
-    from syncer.report.data import ReportData, Standing
+    from syncer.report.data import ReportData
     from syncer.settings import Settings
     from syncer.store.database import Connection
-    from syncer.store.status import SourceStatus
 
 _STDOUT = Path("-")
 
@@ -117,31 +115,17 @@ def _page(app: App, connection: Connection, source: str | None, lang: LangChoice
 
 
 def _read(settings: Settings, connection: Connection, source: str | None) -> ReportData:
-    """Read the figures, and judge the settings' sources first, then those that only the database knows."""
-    from syncer.report.data import ReportData
+    """Read the figures, and judge the sources."""
+    from syncer.report.data import ReportData, stand
     from syncer.store.report import read
 
     figures = read(connection, source)
-    known = {each.source: each for each in figures.reading.sources}
-    names = dict.fromkeys([*(each.name for each in settings.sources), *known])
-    standings = [
-        _standing(settings, name, known.get(name), figures.reading.instant) for name in names if source in (None, name)
-    ]
-    return ReportData(source, tuple(standings), figures)
-
-
-def _standing(settings: Settings, name: str, status: SourceStatus | None, now: datetime) -> Standing:
-    from syncer.report.data import Standing
-    from syncer.trust import NEVER, judge
-
-    own = next((each for each in settings.sources if each.name == name), None)
-    due = None if own is None else own.full_schedule.next_after
-    trust = NEVER if status is None else judge(status, now=now, next_due=due, shown=datetime.isoformat)
-    return Standing(name, own is not None, trust, status)
+    schedules = {each.name: each.full_schedule.next_after for each in settings.sources}
+    return ReportData(source, stand(figures.reading, schedules, source), figures)
 
 
 def _table(connection: Connection, table: TableChoice, source: str | None, form: Format, output: Path | None) -> None:
-    from syncer.cli import tables
+    from syncer import export
     from syncer.store import exports
     from syncer.store.database import snapshot
 
@@ -151,9 +135,9 @@ def _table(connection: Connection, table: TableChoice, source: str | None, form:
             began = output in (None, _STDOUT)
             with _open(output or _STDOUT) as stream:
                 if form is Format.JSON:
-                    tables.write_json(stream, rows)
+                    export.write_json(stream, rows)
                 else:
-                    tables.write_csv(stream, fields, rows)
+                    export.write_csv(stream, fields, rows)
     except SyncerError as error:
         # half an array is on standard output: a second document would hide that it is not whole
         raise reported(error) if began else error from None

@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import itertools
-import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from decimal import Decimal
-from typing import Any, TextIO
+from datetime import datetime
+from typing import TextIO
 
 import typer
 from rich.cells import cell_len
 
 from syncer import words
 from syncer.cli.common import writing
+from syncer.export import Row, as_text
 from syncer.words import visible
-
-Row = Mapping[str, Any]
 
 # Rows that are looked at before the first is written, to find how wide the columns must be.
 _LOOK_AHEAD = 200
 _NARROWEST_NAME = 14
 _GAP = 2
-# What a spreadsheet may read as a formula, the full-width forms too.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - meant to look alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,57 +169,6 @@ def write_tabs(stream: TextIO, fields: Sequence[str], rows: Iterable[Row]) -> in
     stream.write("\t".join(fields) + "\n")
     number = 0
     for row in rows:
-        stream.write("\t".join(visible(_text(row[field])) for field in fields) + "\n")
+        stream.write("\t".join(visible(as_text(row[field])) for field in fields) + "\n")
         number += 1
     return number
-
-
-def write_csv(stream: TextIO, fields: Sequence[str], rows: Iterable[Row]) -> int:
-    """Write RFC 4180 with a heading; texts that a spreadsheet would run as a formula begin with an apostrophe."""
-    writer = csv.writer(stream)
-    writer.writerow(fields)
-    number = 0
-    for row in rows:
-        writer.writerow([_defused(row[field]) for field in fields])
-        number += 1
-    return number
-
-
-def _defused(value: object) -> str:
-    text = _text(value)
-    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) else text
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, dict | list | bool):
-        return json.dumps(value, ensure_ascii=False, default=_plain)
-    return str(_plain(value) if isinstance(value, date | timedelta) else value)
-
-
-def write_json(stream: TextIO, rows: Iterable[Row]) -> int:
-    """Write one JSON array, an object a line; return how many rows there were."""
-    number = 0
-    stream.write("[")
-    for text in _objects(rows):
-        stream.write(("," if number else "") + "\n" + text)
-        number += 1
-    stream.write("\n]\n" if number else "]\n")
-    return number
-
-
-def _objects(rows: Iterable[Row]) -> Iterator[str]:
-    for row in rows:
-        yield json.dumps(dict(row), ensure_ascii=False, default=_plain)
-
-
-def _plain(value: object) -> str | float:
-    """Return what stands for a value that JSON lacks: ISO 8601 for days and instants, seconds for spans."""
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, Decimal):
-        return float(value)
-    raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from enum import StrEnum
 
 from syncer import words
-from syncer.report.catalogue import MESSAGES
+from syncer.report.catalogue import MESSAGES, Message
 from syncer.report.markup import Child, Html, join, tag
 
 # The API's clock, and the days of every view: UTC+8, no daylight saving.
@@ -26,10 +27,11 @@ class Lang(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """One language, and the instant that ages are counted from."""
+    """One language, its sentences, and the instant that ages are counted from."""
 
     lang: Lang
     now: datetime
+    messages: Mapping[str, Message] = field(default_factory=lambda: MESSAGES, repr=False)
 
     @property
     def html_lang(self) -> str:
@@ -38,7 +40,7 @@ class Language:
 
     def message(self, key: str) -> str:
         """Return a message as it is written; KeyError for one that does not exist."""
-        found: str = getattr(MESSAGES[key], self.lang.value)
+        found: str = getattr(self.messages[key], self.lang.value)
         return found
 
     def say(self, key: str, **values: object) -> str:

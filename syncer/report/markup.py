@@ -13,6 +13,10 @@ class Html(str):
 
     __slots__ = ()
 
+    def __html__(self) -> str:
+        """Return it for templates, which take this as it is."""
+        return str(self)
+
 
 Child = str | Iterable["Child"] | None
 _VOID = frozenset({"meta"})

@@ -16,7 +16,7 @@ def render(data: ReportData, lang: Lang) -> str:
     """Return the report as an HTML document in one language."""
     language = Language(lang, data.figures.reading.instant)
     title = language.say("title") if data.source is None else language.say("title_of", source=data.source)
-    warning = banner(data, language)
+    warning = banner(data.standings, language)
     head = tag(
         "head",
         tag("meta", charset="utf-8"),

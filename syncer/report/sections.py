@@ -10,8 +10,8 @@ from syncer.report.curve import curve
 from syncer.report.data import ReportData
 from syncer.report.language import Language
 from syncer.report.markup import Child, Html, join, tag
-from syncer.report.standing import standings
-from syncer.report.table import Column, share_bar, table
+from syncer.report.standing import cards
+from syncer.report.table import Column, columns, share_bar, table
 from syncer.store.report import LATELY_DAYS, FileFacts, Groups, InventoryDay, PullRow
 
 _LATELY = f"now() - interval '{LATELY_DAYS} days'"
@@ -61,7 +61,7 @@ def _expiring(data: ReportData, language: Language) -> Child:
         _tiers(data, language),
         tag("p", first) if live > len(found) else None,
         table(
-            [*_source_column(data, language), *_columns(language, "left expires #size +name @file_id")],
+            [*_source_column(data, language), *columns(language, "left expires #size +name @file_id")],
             [
                 [
                     *_source_cell(data, each.source),
@@ -88,8 +88,8 @@ def _tiers(data: ReportData, language: Language) -> Html:
     rows = [
         [each.tier, f"{each.files:,}", language.sized(each.bytes), language.full_moment(each.next_at)] for each in tiers
     ]
-    columns = _columns(language, "tier #number #size first_expires")
-    return join(table(columns, rows, label=language.say("tier")), tag("p", language.say("tiers_note"), class_="quiet"))
+    heads = columns(language, "tier #number #size first_expires")
+    return join(table(heads, rows, label=language.say("tier")), tag("p", language.say("tiers_note"), class_="quiet"))
 
 
 def _calendar(data: ReportData, language: Language) -> Child:
@@ -108,14 +108,15 @@ def _volume(data: ReportData, language: Language) -> Child:
     return join(
         tag("p", language.say("volume_note")),
         (
-            _source_volume(days, f"volume-{number}", language, named=data.several)
+            volume(days, f"volume-{number}", language, named=data.several)
             for number, days in enumerate(sources.values(), start=1)
         ),
     )
 
 
-def _source_volume(days: Sequence[InventoryDay], key: str, language: Language, *, named: bool) -> Html:
-    columns = "day #live #size #added #changed #expired #vanished_column #returned proven_column"
+def volume(days: Sequence[InventoryDay], key: str, language: Language, *, named: bool) -> Html:
+    """Return one source's days as a picture and a table; `key` makes the picture's ids unique."""
+    names = "day #live #size #added #changed #expired #vanished_column #returned proven_column"
     rows = [
         [
             language.day(each.day),
@@ -134,7 +135,7 @@ def _source_volume(days: Sequence[InventoryDay], key: str, language: Language, *
         tag(
             "details",
             tag("summary", language.say("as_table")),
-            table(_columns(language, columns), rows, label=language.say("volume")),
+            table(columns(language, names), rows, label=language.say("volume")),
         ),
         class_="volume",
     )
@@ -150,7 +151,7 @@ def _vanished(data: ReportData, language: Language) -> Child:
         tag("p", language.put("vanished_note", days=days, held=language.held(total.files, total.bytes))),
         tag("p", first) if total.files > len(figures.vanished) else None,
         table(
-            [*_source_column(data, language), *_columns(language, "gone expires #size +name @file_id")],
+            [*_source_column(data, language), *columns(language, "gone expires #size +name @file_id")],
             [_gone(each, data, language) for each in figures.vanished],
             label=language.say("vanished"),
             stacked=True,
@@ -174,12 +175,12 @@ def _changes(data: ReportData, language: Language) -> Child:
     if not figures.changes:
         return tag("p", language.say("no_changes", days=days))
     counts = table(
-        _columns(language, "field #times last_time"),
+        columns(language, "field #times last_time"),
         [[tag("code", e.field), f"{e.changes:,}", language.full_moment(e.last_at)] for e in figures.changes],
         label=language.say("changes"),
     )
     latest = table(
-        [*_source_column(data, language), *_columns(language, "when @file_id field +before +after")],
+        [*_source_column(data, language), *columns(language, "when @file_id field +before +after")],
         [
             [
                 *_source_cell(data, each.source),
@@ -225,7 +226,7 @@ def _storage(groups: Groups, label: str, language: Language) -> Html:
         ]
         for each in groups.largest
     ]
-    shown = table(_columns(language, f"+{label} #number #size share"), rows, label=language.say(label))
+    shown = table(columns(language, f"+{label} #number #size share"), rows, label=language.say(label))
     rest = groups.number - len(groups.largest)
     if not rest:
         return shown
@@ -241,14 +242,19 @@ def _pulls(data: ReportData, language: Language) -> Child:
     if not data.figures.pulls:
         return tag("p", language.say("no_pulls"))
     return table(
-        [*_source_column(data, language), *_columns(language, "#pull started kind took verdict =listed +reason")],
-        [[*_source_cell(data, each.source), *_pull(each, language)] for each in data.figures.pulls],
+        [*_source_column(data, language), *columns(language, PULL_COLUMNS)],
+        [[*_source_cell(data, each.source), *pull_cells(each, language)] for each in data.figures.pulls],
         label=language.say("pulls"),
         stacked=True,
     )
 
 
-def _pull(each: PullRow, language: Language) -> list[Child]:
+PULL_COLUMNS = "#pull started kind took verdict =listed +reason"
+"""What `pull_cells` are, for `columns`."""
+
+
+def pull_cells(each: PullRow, language: Language) -> list[Child]:
+    """Return a pull as the cells of a row."""
     took = None
     if each.finished_at is not None:
         took = language.span((each.finished_at - each.started_at).total_seconds())
@@ -281,14 +287,8 @@ def _rejected(data: ReportData, language: Language) -> Child:
     return tag("p", told)
 
 
-def _columns(language: Language, names: str) -> list[Column]:
-    """Return columns by the keys of their headings: `#` marks numbers, `+` the ones that grow, `=` things, `@` ids."""
-    kinds = {"#": "number", "+": "grows", "=": "thing", "@": "id"}
-    return [Column(language.say(name.lstrip("#+=@")), kinds.get(name[0])) for name in names.split()]
-
-
 def _source_column(data: ReportData, language: Language) -> list[Column]:
-    return _columns(language, "=source") if data.several else []
+    return columns(language, "=source") if data.several else []
 
 
 def _source_cell(data: ReportData, source: str) -> Iterable[Child]:
@@ -296,7 +296,7 @@ def _source_cell(data: ReportData, source: str) -> Iterable[Child]:
 
 
 SECTIONS = (
-    Section("trust", standings, "report.sources", "source"),
+    Section("trust", cards, "report.sources", "source"),
     Section("expiring", _expiring, "report.expiring", "expires_at"),
     Section("calendar", _calendar, "report.expiry_calendar", "source, day"),
     Section("volume", _volume, "report.inventory_daily", "source, day"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from syncer.report.data import ReportData, Standing
 from syncer.report.language import Language
@@ -10,8 +10,8 @@ from syncer.report.markup import Html, join, tag
 from syncer.store.status import SourceStatus, Unfinished
 from syncer.trust import Level
 
-# Said beside the words and the colour, for those who see neither well.
-_SIGNS = {Level.PROVEN: "✓", Level.STALE: "!", Level.UNPROVEN: "?", Level.NEVER: "✕"}
+SIGNS = {Level.PROVEN: "✓", Level.STALE: "!", Level.UNPROVEN: "?", Level.NEVER: "✕"}
+"""Said beside the words and the colour, for those who see neither well."""
 
 
 def is_good(standing: Standing) -> bool:
@@ -19,12 +19,12 @@ def is_good(standing: Standing) -> bool:
     return standing.trust.level is Level.PROVEN
 
 
-def banner(data: ReportData, language: Language) -> Html | None:
+def banner(standings: Sequence[Standing], language: Language) -> Html | None:
     """Return what must be read first: every source that is not proven, or not any more."""
-    bad = [each for each in data.standings if not is_good(each)]
+    bad = [each for each in standings if not is_good(each)]
     if not bad:
         return None
-    sentences = [tag("li", tag("bdi", each.name, class_="foreign"), ": ", _sentence(each, language)) for each in bad]
+    sentences = [tag("li", tag("bdi", each.name, class_="foreign"), ": ", sentence(each, language)) for each in bad]
     return tag(
         "aside",
         tag("p", tag("strong", f"! {language.say('banner')}")),
@@ -35,24 +35,25 @@ def banner(data: ReportData, language: Language) -> Html | None:
     )
 
 
-def standings(data: ReportData, language: Language) -> Html:
+def cards(data: ReportData, language: Language) -> Html:
     """Return a card for each source."""
     return tag("div", *(_card(each, language) for each in data.standings), class_="cards")
 
 
 def _card(standing: Standing, language: Language) -> Html:
     level = standing.trust.level
-    badge = tag("span", f"{_SIGNS[level]} {language.say(f'level_{level}')}", class_="badge")
+    badge = tag("span", f"{SIGNS[level]} {language.say(f'level_{level}')}", class_="badge")
     return tag(
         "article",
         tag("h3", badge, " ", tag("bdi", standing.name, class_="foreign")),
-        tag("p", _sentence(standing, language), class_="sentence"),
-        *(tag("p", line) for line in _lines(standing, language)),
+        tag("p", sentence(standing, language), class_="sentence"),
+        *(tag("p", line) for line in lines(standing, language)),
         class_=f"card {level}",
     )
 
 
-def _sentence(standing: Standing, language: Language) -> Html:
+def sentence(standing: Standing, language: Language) -> Html:
+    """Return the sentence of trust."""
     trust, status = standing.trust, standing.status
     if trust.as_of is not None:
         key = "complete_as_of" if trust.level is Level.PROVEN else "not_since"
@@ -62,7 +63,7 @@ def _sentence(standing: Standing, language: Language) -> Html:
     return language.put("none_finished" if status.ended is None else "not_proven")
 
 
-def _lines(standing: Standing, language: Language) -> Iterator[Html]:
+def lines(standing: Standing, language: Language) -> Iterator[Html]:
     """Yield what else is to be known of a source."""
     status, trust = standing.status, standing.trust
     if not standing.configured:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from syncer.report.language import Language
 from syncer.report.markup import Child, Html, tag
 
 
@@ -20,27 +21,32 @@ class Column:
     kind: str | None = None
 
 
-def table(columns: Sequence[Column], rows: Sequence[Sequence[Child]], *, label: str, stacked: bool = False) -> Html:
+def table(heads: Sequence[Column], rows: Sequence[Sequence[Child]], *, label: str, stacked: bool = False) -> Html:
     """Return a table whose cells say their heading too; `label` is what a screen reader calls it."""
-    heads = [tag("th", each.title, scope="col", class_=each.kind) for each in columns]
     body = [
         tag(
             "tr",
             *(
                 tag("td", tag("div", cell) if stacked else cell, class_=column.kind, data_label=column.title)
-                for column, cell in zip(columns, row, strict=True)
+                for column, cell in zip(heads, row, strict=True)
             ),
         )
         for row in rows
     ]
     inner = tag(
         "table",
-        tag("thead", tag("tr", *heads)),
+        tag("thead", tag("tr", *(tag("th", each.title, scope="col", class_=each.kind) for each in heads))),
         tag("tbody", *body),
         class_="stacked" if stacked else None,
         aria_label=label,
     )
     return tag("div", inner, class_="scroll")
+
+
+def columns(language: Language, names: str) -> list[Column]:
+    """Return columns by the keys of their headings: `#` marks numbers, `+` the ones that grow, `=` things, `@` ids."""
+    kinds = {"#": "number", "+": "grows", "=": "thing", "@": "id"}
+    return [Column(language.say(name.lstrip("#+=@")), kinds.get(name[0])) for name in names.split()]
 
 
 def share_bar(part: int, whole: int) -> Html:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from syncer.cli import tables
+from syncer import export
 from syncer.cli.report import TableChoice, _read
 from syncer.report.language import Lang
 from syncer.report.page import render
@@ -184,7 +184,7 @@ def test_a_table_is_its_view(connection: Connection, table: str, source: str | N
     with snapshot(connection), exports.reading(connection, table, source) as (columns, found):
         assert columns == fields
         document = io.StringIO()
-        tables.write_json(document, found)
+        export.write_json(document, found)
     assert len(json.loads(document.getvalue())) == number
     assert number or table in {"alerts", "runs"}
 
@@ -192,7 +192,7 @@ def test_a_table_is_its_view(connection: Connection, table: str, source: str | N
 def test_a_table_in_csv_holds_no_formula_and_plain_values(connection: Connection) -> None:
     with snapshot(connection), exports.reading(connection, "backups", "a") as (columns, found):
         stream = io.StringIO(newline="")
-        tables.write_csv(stream, columns, found)
+        export.write_csv(stream, columns, found)
     read = list(csv.DictReader(io.StringIO(stream.getvalue(), newline="")))
     assert {each["name"] for each in read} == {"'=cmd()", *NAMES[1:], ""}
     assert {each["extra"] for each in read} == {'{"a": [1]}'}
@@ -202,10 +202,10 @@ def test_a_table_in_csv_holds_no_formula_and_plain_values(connection: Connection
 def test_spans_days_and_truths_have_plain_forms(connection: Connection) -> None:
     with snapshot(connection), exports.reading(connection, "sources", "a") as (_, found):
         (source,) = found
-        assert json.loads("".join(tables._objects([source])))["knowledge_age"] == pytest.approx(1080, abs=60)
+        assert json.loads("".join(export._objects([source])))["knowledge_age"] == pytest.approx(1080, abs=60)
     with snapshot(connection), exports.reading(connection, "daily", "a") as (columns, found):
         stream = io.StringIO(newline="")
-        tables.write_csv(stream, columns, itertools.islice(found, 1))
+        export.write_csv(stream, columns, itertools.islice(found, 1))
     (day,) = csv.DictReader(io.StringIO(stream.getvalue(), newline=""))
     assert day["pulled"] == "true"
     assert len(day["day"]) == len("2026-11-22")

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from syncer import words
+from syncer import export, words
 from syncer.cli import tables
 from syncer.store.inventory import FIELDS
 
@@ -99,7 +99,7 @@ def test_a_table_at_80_columns_reads_like_this(monkeypatch: pytest.MonkeyPatch) 
 def test_csv_comes_back_as_it_was_but_for_the_apostrophe_before_a_formula(pairs: list[tuple[str, str]]) -> None:
     stream = io.StringIO(newline="")
     rows = [{"name": name, "url": url} for name, url in pairs]
-    assert tables.write_csv(stream, ("name", "url"), rows) == len(rows)
+    assert export.write_csv(stream, ("name", "url"), rows) == len(rows)
     stream.seek(0)
     back = list(csv.reader(stream))[1:]
     for got, expected in zip(back, pairs, strict=True):
@@ -110,14 +110,14 @@ def test_csv_comes_back_as_it_was_but_for_the_apostrophe_before_a_formula(pairs:
 
 def test_csv_is_rfc_4180_and_a_negative_number_is_no_formula() -> None:
     stream = io.StringIO(newline="")
-    tables.write_csv(stream, ("name", "size_bytes", "created_at"), [row(name='=1+"a"', size_bytes=-5)])
+    export.write_csv(stream, ("name", "size_bytes", "created_at"), [row(name='=1+"a"', size_bytes=-5)])
     assert stream.getvalue() == 'name,size_bytes,created_at\r\n"\'=1+""a""",-5,2026-11-20T12:00:00+00:00\r\n'
 
 
 @given(st.lists(st.dictionaries(TEXT, TEXT, max_size=3), max_size=4))
 def test_json_is_one_array_of_the_rows(rows: list[dict[str, str]]) -> None:
     stream = io.StringIO()
-    assert tables.write_json(stream, rows) == len(rows)
+    assert export.write_json(stream, rows) == len(rows)
     assert json.loads(stream.getvalue()) == rows
 
 

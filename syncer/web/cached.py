@@ -1,0 +1,67 @@
+"""Keeps the last answer to a dear question and asks anew behind it: nobody waits long, and its age is known."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(slots=True)
+class Cached(Generic[Answer]):
+    """The answer to `ask`, which tells of itself from which instant it is.
+
+    An answer counts as fresh for `fresh` seconds, and for as long again as a hundred times the work it made. An older
+    one is asked for anew, once for however many wait, and each waits `patience` seconds for it, then takes the old one.
+    Any thread may `get`; what `ask` raises in that time is raised here.
+    """
+
+    ask: Callable[[], Answer]
+    monotonic: Callable[[], float]
+    fresh: float
+    patience: float
+    _answer: Answer | None = field(default=None, init=False)
+    _fresh_until: float = field(default=0.0, init=False)
+    _error: Exception | None = field(default=None, init=False)
+    _asking: threading.Event | None = field(default=None, init=False)
+    _guard: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    def get(self) -> Answer:
+        """Return the answer, asked for anew if need be."""
+        with self._guard:
+            known = self._answer
+            if known is not None and self.monotonic() < self._fresh_until:
+                return known
+            asking = self._asking
+            if asking is None:
+                asking = self._asking = threading.Event()
+                threading.Thread(target=self._work, args=(asking,), name="page-count", daemon=True).start()
+        asking.wait(self.patience if known is not None else None)
+        with self._guard:
+            if asking.is_set() and self._error is not None:
+                raise self._error
+            assert self._answer is not None
+            return self._answer
+
+    def forget(self) -> None:
+        """Ask anew next time."""
+        with self._guard:
+            self._fresh_until = 0.0
+
+    def _work(self, asking: threading.Event) -> None:
+        began, answer, error = self.monotonic(), None, None
+        try:
+            answer = self.ask()
+        except Exception as failure:  # noqa: BLE001 - raised where it is waited for
+            error = failure
+        with self._guard:
+            ended = self.monotonic()
+            self._error = error
+            if answer is not None:
+                self._answer = answer
+                self._fresh_until = ended + max(self.fresh, 100 * (ended - began))
+            self._asking = None
+        asking.set()
