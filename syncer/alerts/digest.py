@@ -84,6 +84,11 @@ def compose(digest: Digest, language: Language, zone: tzinfo) -> Message:
     )
 
 
+def sentence(digest: Digest, language: Language, zone: tzinfo) -> str:
+    """Return what is wrong, as the title of a message says it, without source and step."""
+    return _Speaker(LANGUAGES[language], zone, digest).sentence()
+
+
 def facts(digest: Digest) -> dict[str, JSON]:
     """Return what a program wants to know of a message."""
     found: dict[str, JSON] = {
@@ -142,14 +147,14 @@ class _Speaker:
         if digest.kind == "test":
             return f"[{digest.source}] {self._words.steps['test']}"
         step = self._words.steps[digest.kind].format(
-            sentence=self._sentence(),
+            sentence=self.sentence(),
             new=self._words.files(digest.newcomers.files),
             age=self._ago(digest.raised_at),
             ending=self._words.endings.get(digest.ending, digest.ending),
         )
         return f"[{digest.source}] {step}"
 
-    def _sentence(self) -> str:
+    def sentence(self) -> str:
         digest = self._digest
         proven = (
             self._label("proven", as_of=self._moment(digest.as_of), age=self._ago(digest.as_of))

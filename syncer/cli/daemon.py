@@ -30,9 +30,11 @@ def daemon(
     daemons share the work. A stop finishes the page in hand; the next start goes on from there.
     """
     from syncer.daemon.service import Daemon
+    from syncer.web.server import WebServer
 
     app = make_app(config)
-    service = Daemon(app, poll_seconds=poll_every, alerts_seconds=alerts_every)
+    page = WebServer(app.settings)
+    service = Daemon(app, poll_seconds=poll_every, alerts_seconds=alerts_every, attachments=[page.attach])
     with stopping(app):
         try:
             service.run()

@@ -31,8 +31,8 @@ _LATENCY = 0.02
 _SHOWN = 4
 _WIDTH = 78
 _NEW_FILE_EVERY = 5.0
-# The demo has settings of its own; of the user's it takes where data lives, and which PostgreSQL.
-_KEPT = ("SYNCER_DATA_DIR", "SYNCER_PG_BIN", "SYNCER_PG_USER")
+# The demo has settings of its own; of the user's it takes where data and page are, and which PostgreSQL.
+_KEPT = ("SYNCER_DATA_DIR", "SYNCER_PG_BIN", "SYNCER_PG_USER", "SYNCER_WEB_ADDRESS")
 
 
 def demo(
@@ -196,7 +196,9 @@ def _stay(app: App, url: str, simulator: Simulator) -> None:
     """Go on as the daemon while files come, until a signal ends it."""
     from syncer.cli.logs import configure
     from syncer.daemon.service import Daemon
+    from syncer.web.server import WebServer
 
+    page = WebServer(app.settings)
     configure("info", "auto")
     _say("The daemon goes on: what is new every minute, all of it every two, and a new file every")
     _say(f"{_NEW_FILE_EVERY:.0f} seconds. Ctrl-C ends it. Look at the tables meanwhile:")
@@ -210,7 +212,7 @@ def _stay(app: App, url: str, simulator: Simulator) -> None:
     author = threading.Thread(target=create, name="demo-files", daemon=True)
     author.start()
     try:
-        Daemon(app).run()
+        Daemon(app, attachments=[page.attach]).run()
     finally:
         ended.set()
         author.join()

@@ -18,7 +18,7 @@ def redacted(text: str, settings: Settings) -> str:
 
 
 def _secrets(settings: Settings) -> set[str]:
-    held: list[Secret | None] = []
+    held: list[Secret | None] = [] if settings.web_login is None else [settings.web_login.password]
     for source in settings.sources:
         held += [*source.notify, *source.escalate, source.heartbeat_url]
         if source.credentials is not None:

@@ -12,7 +12,8 @@ from syncer.report.catalogue import MESSAGES, Message
 from syncer.report.markup import Child, Html, join, tag
 
 # The API's clock, and the days of every view: UTC+8, no daylight saving.
-_BEIJING = timezone(timedelta(hours=8))
+BEIJING = timezone(timedelta(hours=8))
+"""The zone of every time that is shown."""
 _THOUSAND, _MILLION = 1000, 1_000_000
 # Longer texts are shown with their middle left out: the ends are what tells names apart.
 _LONGEST_SHOWN = 240
@@ -91,7 +92,7 @@ class Language:
         """Return an instant in Beijing time; its date is left out when that is today."""
         if instant is None:
             return tag("span", self.say("unknown"))
-        own, today = instant.astimezone(_BEIJING), self.now.astimezone(_BEIJING).date()
+        own, today = instant.astimezone(BEIJING), self.now.astimezone(BEIJING).date()
         form = "%H:%M" if own.date() == today else "%Y-%m-%d %H:%M"
         return tag("time", own.strftime(form), datetime=instant.isoformat(), title=own.strftime("%Y-%m-%d %H:%M:%S %z"))
 
@@ -99,7 +100,7 @@ class Language:
         """Return an instant in Beijing time with its date."""
         if instant is None:
             return tag("span", self.say("unknown"))
-        own = instant.astimezone(_BEIJING)
+        own = instant.astimezone(BEIJING)
         return tag("time", own.strftime("%Y-%m-%d %H:%M"), datetime=instant.isoformat())
 
     def day(self, day: date) -> Html:

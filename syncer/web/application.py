@@ -1,0 +1,135 @@
+"""The routes of the page, and what becomes of a request that fails."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Awaitable, Callable
+
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from syncer.errors import DatabaseUnavailable, SchemaMismatch
+from syncer.report.language import Lang
+from syncer.store.looking import TookTooLong
+from syncer.web import visit
+from syncer.web.guard import Guard
+from syncer.web.overview import overview
+from syncer.web.probes import healthz, readyz
+from syncer.web.site import Shown, Site, render, speak
+from syncer.web.style import ICON, STYLE, STYLE_VERSION
+from syncer.web.threads import in_thread
+from syncer.web.throttle import Throttle
+from syncer.web.visit import LANGUAGE_COOKIE, NotThere, NotUnderstood, Visit
+
+# What makes a page, on a thread: from the site and the visit. Raises NotThere, NotUnderstood, SyncerError.
+View = Callable[[Site, Visit], Shown]
+
+_YEAR = 365 * 86_400
+_METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_FOR_EVER = "public, max-age=31536000, immutable"
+
+_log = structlog.get_logger("syncer.web")
+
+
+def make_application(site: Site) -> ASGIApp:
+    """Return the page as an ASGI application."""
+    inner = Starlette(
+        routes=[
+            Route("/", _page(overview)),
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+            Route("/metrics", _metrics),
+            Route("/style.css", _style),
+            Route("/favicon.ico", _icon),
+            Route("/favicon.svg", _icon),
+        ],
+        exception_handlers={HTTPException: _refused, Exception: _crashed},
+    )
+    inner.state.site = site
+    return Guard(inner, login=lambda: site.settings.web_login, throttle=Throttle(site.monotonic))
+
+
+def _page(view: View) -> Callable[[Request], Awaitable[Response]]:
+    """Return the endpoint that shows a view."""
+
+    async def endpoint(request: Request) -> Response:
+        site = _site(request)
+        cookie = site.forms.cookie(request)
+        asked = visit.read(request, site.forms.token(cookie))
+        try:
+            response: Response = HTMLResponse(await in_thread(lambda: _shown(site, asked, view)))
+        except NotThere:
+            response = _trouble(site, asked, 404, "not_found")
+        except NotUnderstood:
+            response = _trouble(site, asked, 400, "bad_request")
+        except TookTooLong as error:
+            response = _trouble(site, asked, 503, "too_slow", str(error))
+        except SchemaMismatch as error:
+            response = _trouble(site, asked, 503, "wrong_schema", str(error))
+        except DatabaseUnavailable as error:
+            response = _trouble(site, asked, 503, "database_away", str(error))
+        if request.cookies.get("syncer_form") != cookie:
+            site.forms.give(response, cookie)
+        if request.query_params.get("lang") in set(Lang):
+            response.set_cookie(LANGUAGE_COOKIE, asked.lang, max_age=_YEAR, httponly=True, samesite="lax")
+        return response
+
+    return endpoint
+
+
+def _shown(site: Site, asked: Visit, view: View) -> str:
+    return render(view(site, asked), asked, open_alerts=site.now.get().open_alerts)
+
+
+def _trouble(site: Site, asked: Visit, status: int, what: str, detail: str = "") -> Response:
+    """Return the page that says what is wrong, of which nothing else is known."""
+    vitals = site.pulse.read()
+    language = speak(asked, vitals.database_at or vitals.started_at)
+    context = {"what": what, "detail": detail, "heard_at": vitals.database_at, "status": status}
+    return HTMLResponse(render(Shown("trouble.html", language, context), asked), status)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    """Answer a request that Starlette or a form refuses."""
+    assert isinstance(error, HTTPException)
+    what = {403: "bad_form", 404: "not_found"}.get(error.status_code, "bad_request")
+    response = _trouble(_site(request), visit.read(request, ""), error.status_code, what)
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _crashed(request: Request, error: Exception) -> Response:
+    """Answer a request on which we failed, and log where; never with values, which may be anybody's."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = [f"{each.filename}:{each.lineno} {each.name}" for each in frames][-8:]
+    _log.error("page_crashed", error=type(error).__name__, where=where, path=request.url.path[:200])
+    return _trouble(_site(request), visit.read(request, ""), 500, "crashed")
+
+
+async def _metrics(request: Request) -> Response:
+    """Return the document for Prometheus."""
+    metrics = _site(request).metrics
+    if metrics is None:
+        return PlainTextResponse("This version has no metrics.\n", 404)
+    return Response(await in_thread(metrics), media_type=_METRICS_TYPE)
+
+
+async def _style(request: Request) -> Response:
+    """Return the one style sheet; its address changes with it."""
+    keep = {"Cache-Control": _FOR_EVER} if request.query_params.get("v") == STYLE_VERSION else {}
+    return Response(STYLE, media_type="text/css", headers=keep)
+
+
+async def _icon(_request: Request) -> Response:
+    """Return the picture for the browser's tab."""
+    return Response(ICON, media_type="image/svg+xml", headers={"Cache-Control": "public, max-age=86400"})
+
+
+def _site(request: Request) -> Site:
+    site: Site = request.app.state.site
+    return site

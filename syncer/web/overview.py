@@ -1,0 +1,127 @@
+"""The first page: one look tells that all is well, or what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from syncer.report.calendar import calendar
+from syncer.report.language import Language
+from syncer.report.markup import Html, join, tag
+from syncer.report.sections import volume
+from syncer.report.standing import banner
+from syncer.report.table import columns, share_bar, table
+from syncer.settings import Settings
+from syncer.store import alerts, listing, recent
+from syncer.store.listing import Wish
+from syncer.store.quota_use import QuotaUse, quota_use
+from syncer.store.report import InventoryDay
+from syncer.store.stock import HORIZONS, Stock
+from syncer.web.alert_words import told
+from syncer.web.cards import card, running, worst_first
+from syncer.web.site import Shown, Site, speak
+from syncer.web.tables import file_table, pull_table
+from syncer.web.visit import NotThere, Visit, link
+
+# Beyond these the others are a click away.
+_CARDS, _CURVES, _FILES, _PULLS, _ALERTS = 12, 3, 10, 8, 20
+_MINUTES_A_DAY = 1440
+
+
+def overview(site: Site, visit: Visit) -> Shown:
+    """Show how all sources stand, or one of them (`source`)."""
+    reading, everyone = site.standings()
+    only = visit.get("source")
+    standings = worst_first([each for each in everyone if only in ("", each.name)])
+    if only and not standings:
+        raise NotThere
+    language = speak(visit, reading.instant)
+    counted = site.counted.get()
+    stock = counted.sources.get(only, Stock()) if only else counted.total
+    known = [each.name for each in standings if each.status is not None]
+    shown = standings[:_CARDS]
+    proven = {each.name: each.trust.as_of for each in everyone}
+    context: dict[str, Any] = {
+        "only": only,
+        "banner": banner(shown, language),
+        "cards": [card(each, language, named=len(everyone) > 1) for each in shown],
+        "more": len(standings) - len(shown),
+        "several": len(everyone) > 1,
+        "running": any(running(each) for each in standings),
+        "counted_at": language.moment(counted.instant),
+        "nothing_yet": not any(each.status is not None and each.status.last_run for each in standings),
+        "tiles": _tiles(stock, language, only),
+        "calendar": calendar(stock.days, counted.today, language) if stock.days else None,
+        "today": language.day(counted.today),
+    }
+    with site.looks.looking() as connection:
+        found = alerts.listed(connection, everything=False, source=only or None)
+        context |= {
+            "alerts": [told(each, language, proven.get(each.source)) for each in found[:_ALERTS]],
+            "expiring": _expiring(connection, language, only),
+            "volumes": _volumes(recent.days(connection, known[:_CURVES]), language),
+            "pulls": _pulls(connection, known, language),
+            "quota": _quota(quota_use(connection, known[:_CARDS]), site.settings, language),
+        }
+    return Shown("overview.html", language, context)
+
+
+def _tiles(stock: Stock, language: Language, only: str) -> list[dict[str, Any]]:
+    """Return the numbers that matter, each with where it leads."""
+    tiles = [
+        (language.say("within_days", n=language.count("days", days)), tally, {"within": f"{days}d"})
+        for days, tally in zip(HORIZONS, stock.within, strict=True)
+    ]
+    tiles += [
+        (language.say("live_tile"), stock.live, {}),
+        (language.say("overdue_tile"), stock.overdue, {"state": "overdue"}),
+    ]
+    return [
+        {
+            "label": label,
+            "files": f"{tally.files:,}",
+            "size": language.size(tally.bytes),
+            "href": link("/files", source=only, **more),
+        }
+        for label, tally, more in tiles
+    ]
+
+
+def _expiring(connection: sa.Connection, language: Language, only: str) -> Html | None:
+    found = listing.page(connection, Wish(source=only or None), None, _FILES)
+    dated = [each for each in found.files if each["expires_at"] is not None]
+    return file_table(dated, language, label="expiring", sources=not only) if dated else None
+
+
+def _volumes(days: Sequence[InventoryDay], language: Language) -> list[Html]:
+    by_source: dict[str, list[InventoryDay]] = {}
+    for each in days:
+        by_source.setdefault(each.source, []).append(each)
+    return [
+        volume(those, f"volume-{number}", language, named=len(by_source) > 1)
+        for number, those in enumerate(by_source.values(), start=1)
+    ]
+
+
+def _pulls(connection: sa.Connection, known: Sequence[str], language: Language) -> Html | None:
+    found = recent.pulls(connection, known, _PULLS)
+    return pull_table(found, language, sources=len(known) > 1) if found else None
+
+
+def _quota(used: Iterable[QuotaUse], settings: Settings, language: Language) -> Html | None:
+    """Return each source's calls of a day beside what its account may make."""
+    allowed = {each.name: each.calls_per_minute * _MINUTES_A_DAY for each in settings.sources}
+    rows = [
+        [
+            tag("bdi", each.source, class_="foreign"),
+            f"{each.calls:,}",
+            f"{allowed[each.source]:,}" if allowed.get(each.source) else language.say("no_limit"),
+            share_bar(each.calls, allowed[each.source]) if allowed.get(each.source) else None,
+            f"{each.refused:,}",
+        ]
+        for each in used
+    ]
+    heads = columns(language, "=source #calls_a_day #calls_allowed share #calls_refused")
+    return join(table(heads, rows, label=language.say("quota"))) if rows else None

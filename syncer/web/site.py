@@ -1,0 +1,130 @@
+"""What all pages share: the daemon that they show, their looks at the database, how a template becomes an answer."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from syncer.app import App
+from syncer.errors import SyncerError
+from syncer.pulse import Pulse
+from syncer.report.data import Standing, stand
+from syncer.report.language import Language
+from syncer.settings import Settings
+from syncer.store import alerts, status, stock
+from syncer.store.looking import Looks
+from syncer.store.status import Reading
+from syncer.store.stock import Counted
+from syncer.web.cached import Cached
+from syncer.web.catalogue import MESSAGES
+from syncer.web.forms import Forms
+from syncer.web.style import STYLE_VERSION
+from syncer.web.visit import Visit, link
+from syncer.words import visible
+
+# Counting every file may take a second for each million; asked for anew once it is older than this.
+_COUNT_FRESH, _COUNT_PATIENCE, _COUNT_SECONDS = 15.0, 0.05, 120.0
+# How the sources stand is a few look-ups a source.
+_STATUS_FRESH, _STATUS_PATIENCE = 1.0, 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """How the sources stand, and how many alerts are open."""
+
+    reading: Reading
+    open_alerts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a view makes: the template, the language it speaks, and the values for it."""
+
+    template: str
+    language: Language
+    context: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Site:
+    """One daemon's page. `metrics` returns the document for Prometheus, where there is one."""
+
+    app: Callable[[], App]
+    url: str
+    pulse: Pulse
+    monotonic: Callable[[], float]
+    metrics: Callable[[], bytes] | None = None
+    looks: Looks = field(init=False)
+    forms: Forms = field(init=False)
+    counted: Cached[Counted] = field(init=False)
+    now: Cached[Now] = field(init=False)
+
+    def __post_init__(self) -> None:
+        login = self.settings.web_login
+        self.looks = Looks(self.url)
+        self.forms = Forms(None if login is None else login.password.reveal())
+        self.counted = Cached(self._count, self.monotonic, _COUNT_FRESH, _COUNT_PATIENCE)
+        self.now = Cached(self._read, self.monotonic, _STATUS_FRESH, _STATUS_PATIENCE)
+
+    @property
+    def settings(self) -> Settings:
+        """The present settings."""
+        return self.app().settings
+
+    def standings(self) -> tuple[Reading, tuple[Standing, ...]]:
+        """Return how every source stands, those of the settings first."""
+        reading = self.now.get().reading
+        return reading, stand(reading, {each.name: each.full_schedule.next_after for each in self.settings.sources})
+
+    def warm(self) -> None:
+        """Count for the first time, so that the first visitor does not wait; a failure is told to him."""
+        with contextlib.suppress(SyncerError):
+            self.counted.get()
+
+    def _count(self) -> Counted:
+        with self.looks.looking(_COUNT_SECONDS) as connection:
+            return stock.count(connection)
+
+    def _read(self) -> Now:
+        counted = self.counted.get()
+        with self.looks.looking() as connection:
+            reading = status.read_with(connection, {name: each.tallies for name, each in counted.sources.items()})
+            return Now(reading, sum(sum(those.values()) for those in alerts.count_open(connection).values()))
+
+
+def speak(visit: Visit, now: datetime) -> Language:
+    """Return the visitor's language, ages counted from `now`."""
+    return Language(visit.lang, now, MESSAGES)
+
+
+def render(shown: Shown, visit: Visit, *, open_alerts: int = 0) -> str:
+    """Return the HTML; whatever is not HTML already is escaped."""
+    shared = {
+        "t": shown.language,
+        "visit": visit,
+        "link": link,
+        "open_alerts": open_alerts,
+        "style_version": STYLE_VERSION,
+    }
+    return _environment().get_template(shown.template).render(**shared, **shown.context)
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).with_name("templates")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters["visible"] = visible
+    return environment
