@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from syncer.simulator import Simulator
     from syncer.store.database import Connection
     from syncer.store.inventory import Selection
+    from syncer.web.server import WebServer
 
 _FILES = 2500
 _ADDED = 40
@@ -48,6 +49,7 @@ def demo(
     """
     with _simulated() as simulator:
         app = _make_app(simulator)
+        page = _page(app) if stay else None
         with stopping(app), app.server() as server, _alone(app):
             from syncer.settings import Secret
             from syncer.store import migrate
@@ -57,8 +59,8 @@ def demo(
             migrate.upgrade(url)
             app.settings = replace(app.settings, database_url=Secret(url))
             _tell_story(app, url, simulator)
-            if stay:
-                _stay(app, url, simulator)
+            if page is not None:
+                _stay(app, url, simulator, page)
             _say_how_to_go_on(app)
 
 
@@ -192,16 +194,23 @@ def _files(connection: Connection, selection: Selection) -> None:
         tables.write_table(stream, columns, rows, width=width)
 
 
-def _stay(app: App, url: str, simulator: Simulator) -> None:
+def _page(app: App) -> WebServer:
+    """Take the page's address before the story begins: that it cannot be had is better said at once."""
+    from syncer.web.server import WebServer
+
+    return WebServer(app.settings)
+
+
+def _stay(app: App, url: str, simulator: Simulator, page: WebServer) -> None:
     """Go on as the daemon while files come, until a signal ends it."""
     from syncer.cli.logs import configure
     from syncer.daemon.service import Daemon
-    from syncer.web.server import WebServer
 
-    page = WebServer(app.settings)
     configure("info", "auto")
     _say("The daemon goes on: what is new every minute, all of it every two, and a new file every")
-    _say(f"{_NEW_FILE_EVERY:.0f} seconds. Ctrl-C ends it. Look at the tables meanwhile:")
+    _say(f"{_NEW_FILE_EVERY:.0f} seconds. Ctrl-C ends it. Look at the page, or the tables, meanwhile:")
+    if page.url:
+        _say_raw(f"  {page.url}")
     _say_raw(f"  {_psql()} {shlex.quote(url)}")
     ended = threading.Event()
 

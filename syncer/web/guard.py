@@ -20,6 +20,7 @@ OPEN = frozenset({"/healthz", "/readyz"})
 # Names of this machine that no web site can have: a page of its own that lets its name point here (DNS rebinding)
 # is refused. With credentials it would be of no use to it, for a browser sends them to the name that asked for them.
 _OWN_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_LONGEST_ADDRESS = 8192
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'",
@@ -57,6 +58,8 @@ class Guard:
 
     def _refusal(self, scope: Scope) -> Response | None:
         """Return why a request does not come in; note in the scope whose it is."""
+        if len(scope["raw_path"]) + len(scope["query_string"]) > _LONGEST_ADDRESS:
+            return _plain(414, "This address is too long.")
         login, headers = self._login(), Headers(scope=scope)
         if login is None:
             host = headers.get("host", "")

@@ -41,6 +41,11 @@ class WebServer:
         self._metrics = metrics
         self._socket = None if settings.web_address is None else _bound(settings.web_address)
 
+    @property
+    def url(self) -> str:
+        """Where it listens; empty when it does not."""
+        return "" if self._socket is None else _shown(self._socket)
+
     @contextmanager
     def attach(self, app: Callable[[], App], url: str, pulse: Pulse) -> Iterator[None]:
         """Serve during the block; does nothing when SYNCER_WEB_ADDRESS is off."""
@@ -70,7 +75,7 @@ class WebServer:
         thread = threading.Thread(target=server.run, args=([self._socket],), name="page-server", daemon=True)
         thread.start()
         threading.Thread(target=site.warm, name="page-count", daemon=True).start()
-        _log.info("page_served", address=_shown(self._socket))
+        _log.info("page_served", address=self.url)
         try:
             yield
         finally:

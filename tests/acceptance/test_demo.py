@@ -44,7 +44,8 @@ def _directory() -> Iterator[Path]:
 
 
 def environment(data_dir: Path, **more: str) -> dict[str, str]:
-    return {"PATH": os.environ["PATH"], "HOME": str(data_dir), "SYNCER_DATA_DIR": str(data_dir), **more}
+    own = {"PATH": os.environ["PATH"], "HOME": str(data_dir), "SYNCER_DATA_DIR": str(data_dir)}
+    return {**own, "SYNCER_WEB_ADDRESS": "127.0.0.1:0", **more}
 
 
 def widest(text: str) -> int:

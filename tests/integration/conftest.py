@@ -46,6 +46,7 @@ class Rig:
             "SYNCER_SECRET_ID": SECRET_ID,
             "SYNCER_SECRET_KEY": SECRET_KEY,
             "SYNCER_CALLS_PER_MINUTE": "0",
+            "SYNCER_WEB_ADDRESS": "127.0.0.1:0",
             "SYNCER_RETRY_FOR": "3s",
             "SYNCER_REQUEST_TIMEOUT": "1s",
             **{f"SYNCER_{name.upper()}": value for name, value in settings.items()},

@@ -271,3 +271,5 @@ def test_the_wheel_carries_the_migrations_and_works_outside_the_checkout(empty_d
     assert HEAD in done.stdout
     with connect(empty_database) as connection:
         require_head(connection)
+    templates = {path.name for path in (ROOT / "syncer" / "web" / "templates").iterdir()}
+    assert templates == {path.name for path in (site / "syncer" / "web" / "templates").iterdir()}
