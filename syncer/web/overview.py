@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import sqlalchemy as sa
-
 from syncer.report.calendar import calendar
 from syncer.report.language import Language
 from syncer.report.markup import Html, join, tag
@@ -15,6 +13,7 @@ from syncer.report.standing import banner
 from syncer.report.table import columns, share_bar, table
 from syncer.settings import Settings
 from syncer.store import alerts, listing, recent
+from syncer.store.database import Connection
 from syncer.store.listing import Wish
 from syncer.store.quota_use import QuotaUse, quota_use
 from syncer.store.report import InventoryDay
@@ -89,7 +88,7 @@ def _tiles(stock: Stock, language: Language, only: str) -> list[dict[str, Any]]:
     ]
 
 
-def _expiring(connection: sa.Connection, language: Language, only: str) -> Html | None:
+def _expiring(connection: Connection, language: Language, only: str) -> Html | None:
     found = listing.page(connection, Wish(source=only or None), None, _FILES)
     dated = [each for each in found.files if each["expires_at"] is not None]
     return file_table(dated, language, label="expiring", sources=not only) if dated else None
@@ -105,7 +104,7 @@ def _volumes(days: Sequence[InventoryDay], language: Language) -> list[Html]:
     ]
 
 
-def _pulls(connection: sa.Connection, known: Sequence[str], language: Language) -> Html | None:
+def _pulls(connection: Connection, known: Sequence[str], language: Language) -> Html | None:
     found = recent.pulls(connection, known, _PULLS)
     return pull_table(found, language, sources=len(known) > 1) if found else None
 
