@@ -1,0 +1,1 @@
+"""The checks of deploy/; `deploy/check` runs them."""
