@@ -29,6 +29,12 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements/dev.txt
 	@$(PIP) install --require-hashes -r requirements/dev.txt
 	@touch $@
 
+# The tools of deploy/check, apart from what syncer and its tests need.
+$(VENV)-deploy/.installed: requirements/deploy.txt
+	@test -x $(VENV)-deploy/bin/python || $(PYTHON) -m venv $(VENV)-deploy
+	@$(VENV)-deploy/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/deploy.txt
+	@touch $@
+
 test: lint types contracts unit test-postgres15
 
 lint: $(VENV)/.installed-dev
@@ -58,6 +64,7 @@ test-postgres15: $(VENV)/.installed-dev
 # The parts of the documents that are written from the code; tests compare them.
 docs: $(VENV)/.installed-dev
 	$(BIN)/python scripts/write_settings_table.py
+	$(BIN)/python scripts/write_dashboard.py
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
@@ -72,4 +79,4 @@ lock:
 	$(COMPILE) --group deploy -c requirements/dev.txt -o requirements/deploy.txt
 
 clean:
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(VENV)-deploy dist build .mypy_cache .ruff_cache .pytest_cache

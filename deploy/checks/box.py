@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import Self
 
 from checks.outcome import Failed, Skipped, run
 
@@ -67,8 +68,12 @@ class Box:
         self._systemd = 0
         run("cp", "-a", "--reflink=auto", base_system(), self.root)
 
-    def __enter__(self) -> Box:
+    def __enter__(self) -> Self:
         return self
+
+    def before_boot(self, script: str) -> None:
+        """Run a shell script in the root, without systemd."""
+        run("chroot", self.root, "/bin/sh", "-c", script)
 
     def boot(self) -> None:
         """Start systemd and wait until it takes commands."""

@@ -1,13 +1,17 @@
-"""What every check shares: how it fails, how it says that it could not look, and how it runs a program."""
+"""What every check shares: how it is named, fails, says that it could not look, and runs a program."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 DEPLOY = Path(__file__).resolve().parents[1]
 ROOT = DEPLOY.parent
+SYNCER = ROOT / ".venv" / "bin" / "syncer"
 
 
 class Failed(Exception):
@@ -18,21 +22,62 @@ class Skipped(Exception):
     """The check could not look; the text says why."""
 
 
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A check: what it is called, what it claims, and whether it takes seconds only."""
+
+    name: str
+    claim: str
+    quick: bool
+    look: Callable[[], None]
+
+
+CHECKS: list[Check] = []
+
+
+def check(name: str, claim: str, *, quick: bool = True) -> Callable[[Callable[[], None]], Callable[[], None]]:
+    """Register the function under it as a check; it raises Failed or Skipped, or returns."""
+
+    def register(look: Callable[[], None]) -> Callable[[], None]:
+        CHECKS.append(Check(name, claim, quick, look))
+        return look
+
+    return register
+
+
+def tool(name: str, package: str) -> str:
+    """Return a program's path; raises Skipped with what to install."""
+    found = shutil.which(name)
+    if found is None:
+        raise Skipped(f"{name} is not installed ({package})")
+    return found
+
+
 def run(
     *command: object,
     check: bool = True,
     cwd: Path = ROOT,
     env: dict[str, str] | None = None,
     seconds: float = 1800,
-    stdin: str | None = None,
+    stdin: str = "",
 ) -> subprocess.CompletedProcess[str]:
     """Run a program to its end, its two outputs as one text; raises Failed with that text when it fails."""
     words = [os.fspath(word) if isinstance(word, Path) else str(word) for word in command]
-    given = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
-    done = subprocess.run(
-        words, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=seconds,
-        check=False, errors="replace", **given,
-    )  # type: ignore[call-overload]  # fmt: skip
+    try:
+        done = subprocess.run(
+            words,
+            cwd=cwd,
+            env=env,
+            input=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise Failed(f"{' '.join(words[:6])} ... took longer than {seconds:g} s") from error
     if check and done.returncode:
         raise Failed(f"{' '.join(words[:6])} ... ended with {done.returncode}:\n{done.stdout[-4000:]}")
     return done

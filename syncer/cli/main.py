@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from syncer.cli import alerts, daemon, demo, doctor, files, lookup, migrate, report, simulate, status, sync
+from syncer.cli import alerts, daemon, demo, doctor, files, lookup, migrate, report, simulate, status, sync, transfer
 from syncer.cli.common import flush_errors, print_error
 from syncer.errors import SyncerError
 
@@ -29,10 +29,12 @@ for command in (
     doctor.doctor,
     daemon.daemon,
     migrate.migrate,
+    transfer.export,
     simulate.simulate,
     demo.demo,
 ):
     app.command()(command)
+app.command("import")(transfer.import_)
 app.add_typer(alerts.app, name="alerts")
 
 
