@@ -115,3 +115,14 @@ def reader(database: str) -> Iterator[psycopg.Connection[dict[str, Any]]]:
 def make_roles(owner: psycopg.Connection[Any], login: str) -> None:
     """Run deploy/roles.sql as an administrator would, with another name for its login."""
     owner.execute(ROLES.read_text().replace("syncer_reader", login))  # type: ignore[arg-type] # the file's own SQL
+
+
+def as_login(database: str, login: str) -> str:
+    """Return the database's URL for a login that deploy/roles.sql makes."""
+    return make_url(database).set(username=login).render_as_string(hide_password=False)
+
+
+def run_roles(database: str) -> None:
+    """Run deploy/roles.sql as an administrator does."""
+    with psycopg.connect(database, autocommit=True) as administrator:
+        administrator.execute(ROLES.read_text())  # type: ignore[arg-type] # the file's own SQL

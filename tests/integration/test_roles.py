@@ -14,7 +14,7 @@ from syncer.simulator import Simulator, World
 from syncer.store.migrate import upgrade
 
 from .conftest import Rig
-from .reporting import ROLES, look_up
+from .reporting import as_login, look_up, run_roles
 
 CHANGES_OF_SCHEMA = (
     "CREATE TABLE syncer.mine (i integer)",
@@ -31,15 +31,6 @@ CHANGES_OF_SCHEMA = (
     "CREATE ROLE somebody",
     "COPY syncer.file TO PROGRAM 'cat'",
 )
-
-
-def as_login(database: str, login: str) -> str:
-    return make_url(database).set(username=login).render_as_string(hide_password=False)
-
-
-def run_roles(database: str) -> None:
-    with psycopg.connect(database, autocommit=True) as administrator:
-        administrator.execute(ROLES.read_text())  # type: ignore[arg-type] # the file's own SQL
 
 
 @pytest.fixture

@@ -5,21 +5,25 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
 from syncer.errors import SettingsError
+from syncer.postgres.binaries import find_binaries, read_environment
 from syncer.simulator import World
 from syncer.store import transfer
 from syncer.store.database import connect
 from syncer.store.migrate import HEAD, upgrade
 
 from .conftest import Rig
-from .reporting import past_rig, play_a_past
+from .reporting import as_login, past_rig, play_a_past, run_roles
 
 TABLES = "SELECT relname FROM pg_class WHERE relnamespace = 'syncer'::regnamespace AND relkind = 'r' ORDER BY 1"
 NUMBERS = "SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'syncer' ORDER BY 1"
@@ -188,3 +192,28 @@ def test_an_export_keeps_to_its_instant(simulated: Callable[..., Rig]) -> None:
     with connect(rig.database) as connection:
         counts = transfer.write(connection, file, version="0.0")
     assert (counts["pull"], counts["run"], counts["file"]) == (1, 1, 100)
+
+
+def test_a_dump_is_restored_and_the_next_pull_goes_on(
+    simulated: Callable[..., Rig], empty_database: str, tmp_path: Path
+) -> None:
+    """PostgreSQL's own tools, as docs/upgrade.md tells it: owner, rights and the checkpoint come back."""
+    tools = find_binaries(read_environment(os.environ)).directory
+    if not (tools / "pg_restore").exists():
+        pytest.skip(f"no pg_dump and pg_restore in {tools}")
+    rig = simulated({"page_size": "50"}, world=World(files=300))
+    rig.sync("full")
+    rig.sync("full", stop_after=2)
+    before = contents(rig.database)
+    run_roles(empty_database)
+    dump = tmp_path / "syncer.dump"
+    subprocess.run([tools / "pg_dump", "--format=custom", f"--file={dump}", rig.database], check=True)
+    subprocess.run([tools / "pg_restore", "--exit-on-error", f"--dbname={empty_database}", dump], check=True)
+    run_roles(empty_database)
+    assert contents(empty_database) == before
+    with moved(rig, as_login(empty_database, "syncer")):
+        resumed = rig.sync("full")
+        assert (resumed.error, resumed.resumed, resumed.totals["verdict"]) == (None, True, "proven")
+        rig.assert_equals_listing()
+    with psycopg.connect(as_login(empty_database, "syncer_reader")) as connection:
+        assert connection.execute("SELECT count(*) FROM report.backups").fetchone() == (300,)
