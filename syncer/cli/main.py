@@ -8,7 +8,21 @@ from typing import Annotated
 
 import typer
 
-from syncer.cli import alerts, daemon, demo, doctor, files, lookup, migrate, report, simulate, status, sync, transfer
+from syncer.cli import (
+    alerts,
+    daemon,
+    demo,
+    doctor,
+    files,
+    lookup,
+    metrics,
+    migrate,
+    report,
+    simulate,
+    status,
+    sync,
+    transfer,
+)
 from syncer.cli.common import flush_errors, print_error
 from syncer.errors import SyncerError
 
@@ -28,6 +42,7 @@ for command in (
     lookup.lookup,
     doctor.doctor,
     daemon.daemon,
+    metrics.metrics,
     migrate.migrate,
     transfer.export,
     simulate.simulate,

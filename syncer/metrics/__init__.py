@@ -1,1 +1,1 @@
-"""Metrics in Prometheus form, read from the database as `status` is."""
+"""What Prometheus is told: a catalogue of metrics, what facts make of them, and the text that shows it."""

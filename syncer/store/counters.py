@@ -50,10 +50,10 @@ def add(*added: str) -> str:
     Always in one order, so that a lookup and a pull of one source cannot lock each other out.
     """
     return f"""
-INSERT INTO syncer.counter AS c (source, name, kind, label, value)
-SELECT source, name, kind, label, value FROM ({" UNION ALL ".join(added)}) AS added
+INSERT INTO syncer.counter AS c (source, name, kind, label, value, grew_at)
+SELECT source, name, kind, label, value, syncer.instant() FROM ({" UNION ALL ".join(added)}) AS added
 WHERE value > 0 ORDER BY source, name, kind, label
-ON CONFLICT (source, name, kind, label) DO UPDATE SET value = c.value + excluded.value
+ON CONFLICT (source, name, kind, label) DO UPDATE SET value = c.value + excluded.value, grew_at = excluded.grew_at
 """
 
 
@@ -69,20 +69,25 @@ def parameters(calls: Calls) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """One total of a source: `label` tells outcomes, fates and codes apart, `kind` pulls; both empty where none are."""
+    """One total of a source: `label` tells outcomes, fates and codes apart, `kind` pulls; both empty where none are.
+
+    `grew_at` is when it last grew, in UNIX seconds; None of what is still counted by an unfinished pull alone.
+    """
 
     source: str
     name: str
     kind: str
     label: str
     value: float
+    grew_at: float | None = None
 
 
 _READ = f"""
-SELECT source, name, kind, label, sum(value)::float8 AS value FROM (
-  SELECT source, name, kind, label, value FROM syncer.counter
+SELECT source, name, kind, label, sum(value)::float8 AS value, extract(epoch FROM max(grew_at))::float8 AS grew_at
+FROM (
+  SELECT source, name, kind, label, value, grew_at FROM syncer.counter
   UNION ALL
-  SELECT p.source, v.name, p.kind, v.label, v.value FROM syncer.pull p CROSS JOIN LATERAL {_OF_PULL}
+  SELECT p.source, v.name, p.kind, v.label, v.value, NULL FROM syncer.pull p CROSS JOIN LATERAL {_OF_PULL}
   WHERE p.finished_at IS NULL AND v.name <> 'pulls'
 ) AS every
 GROUP BY source, name, kind, label ORDER BY source, name, kind, label

@@ -379,6 +379,7 @@ counter = Table(
     Column("kind", Text, nullable=False, server_default="", comment="full, recent or lookup; empty for all together."),
     Column("label", Text, nullable=False, server_default="", comment="Outcome, fate or code; empty: none."),
     Column("value", Float, nullable=False, comment="The total; it only ever grows."),
+    _instant("grew_at", "When it last grew."),
     PrimaryKeyConstraint("source", "name", "kind", "label"),
     comment="Totals for metrics, of what is over: an unfinished pull counts by its own row.",
     postgresql_with={"fillfactor": 50},
