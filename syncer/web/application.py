@@ -9,7 +9,7 @@ import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -30,7 +30,6 @@ from syncer.web.visit import LANGUAGE_COOKIE, NotThere, NotUnderstood, Visit
 View = Callable[[Site, Visit], Shown]
 
 _YEAR = 365 * 86_400
-_METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _FOR_EVER = "public, max-age=31536000, immutable"
 
 _log = structlog.get_logger("syncer.web")
@@ -113,10 +112,9 @@ async def _crashed(request: Request, error: Exception) -> Response:
 
 async def _metrics(request: Request) -> Response:
     """Return the document for Prometheus."""
-    metrics = _site(request).metrics
-    if metrics is None:
-        return PlainTextResponse("This version has no metrics.\n", 404)
-    return Response(await in_thread(metrics), media_type=_METRICS_TYPE)
+    scrape, accept = _site(request).metering.scrape, request.headers.get("accept", "")
+    text, content_type = await in_thread(lambda: scrape(accept))
+    return Response(text, headers={"Content-Type": content_type})
 
 
 async def _style(request: Request) -> Response:

@@ -37,8 +37,7 @@ class WebServer:
     Raises SettingsError when the address cannot be had.
     """
 
-    def __init__(self, settings: Settings, *, metrics: Callable[[], bytes] | None = None) -> None:
-        self._metrics = metrics
+    def __init__(self, settings: Settings) -> None:
         self._socket = None if settings.web_address is None else _bound(settings.web_address)
 
     @property
@@ -52,7 +51,7 @@ class WebServer:
         if self._socket is None:
             yield
             return
-        site = Site(app, url, pulse, time.monotonic, self._metrics)
+        site = Site(app, url, pulse, time.monotonic)
         server = uvicorn.Server(
             uvicorn.Config(
                 make_application(site),

@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from syncer.app import App
 from syncer.errors import SyncerError
+from syncer.metering import Metering
 from syncer.pulse import Pulse
 from syncer.report.data import Standing, stand
 from syncer.report.language import Language
@@ -54,13 +55,13 @@ class Shown:
 
 @dataclass(slots=True)
 class Site:
-    """One daemon's page. `metrics` returns the document for Prometheus, where there is one."""
+    """One daemon's page, and its metrics."""
 
     app: Callable[[], App]
     url: str
     pulse: Pulse
     monotonic: Callable[[], float]
-    metrics: Callable[[], bytes] | None = None
+    metering: Metering = field(init=False)
     looks: Looks = field(init=False)
     forms: Forms = field(init=False)
     counted: Cached[Counted] = field(init=False)
@@ -68,6 +69,7 @@ class Site:
 
     def __post_init__(self) -> None:
         login = self.settings.web_login
+        self.metering = Metering(lambda: self.settings, self.url, self.pulse)
         self.looks = Looks(self.url)
         self.forms = Forms(None if login is None else login.password.reveal())
         self.counted = Cached(self._count, self.monotonic, _COUNT_FRESH, _COUNT_PATIENCE)

@@ -34,7 +34,7 @@ def page(database: str) -> Iterator[Page]:
 
 @pytest.fixture
 def locked(database: str) -> Iterator[Page]:
-    with served(LOGIN, database, metrics=lambda: b"syncer_build_info 1\n") as page:
+    with served(LOGIN, database) as page:
         yield page
 
 
@@ -77,7 +77,7 @@ def test_every_answer_has_a_strict_policy(page: Page) -> None:
         assert "server" not in headers
     assert page.get("/").headers["Cache-Control"] == "no-store"
     assert page.get("/nothing").status_code == 404
-    assert page.get("/metrics").status_code == 404
+    assert "syncer_build_info" in page.get("/metrics").text
 
 
 @pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "[::1]", "LOCALHOST"])
@@ -107,7 +107,7 @@ def test_credentials_are_asked_for_everything_but_the_probes(locked: Page) -> No
         assert locked.get("/", headers={"Authorization": header}).status_code == 401
     assert locked.get("/", auth=CREDENTIALS).status_code == 200
     assert locked.get("/", auth=CREDENTIALS, headers={"Host": "syncer.example"}).status_code == 200
-    assert locked.get("/metrics", auth=CREDENTIALS).text == "syncer_build_info 1\n"
+    assert "syncer_build_info" in locked.get("/metrics", auth=CREDENTIALS).text
     assert locked.get("/healthz").text == locked.get("/readyz").text == "ok\n"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -59,16 +59,14 @@ class Page:
 
 
 @contextmanager
-def served(
-    environ: dict[str, str], database: str, *, metrics: Callable[[], bytes] | None = None, pulse: Pulse | None = None
-) -> Iterator[Page]:
+def served(environ: dict[str, str], database: str, *, pulse: Pulse | None = None) -> Iterator[Page]:
     """Serve the page of settings on a database; without a `pulse` of its own the daemon seems well."""
     app = App(load_settings({"SYNCER_WEB_ADDRESS": "127.0.0.1:0", **environ}))
     if pulse is None:
         pulse = Pulse(lambda: datetime.now(UTC), time.monotonic)  # noqa: TID251 - as the daemon has it
         pulse.scheduler_beat()
         pulse.database_answered()
-    server = WebServer(app.settings, metrics=metrics)
+    server = WebServer(app.settings)
     with server.attach(lambda: app, database, pulse):
         yield Page(server.url, pulse, app)
 

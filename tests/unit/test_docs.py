@@ -10,6 +10,8 @@ import typer
 
 from syncer import errors
 from syncer.cli.main import app
+from syncer.metrics.catalogue import FAMILIES
+from syncer.metrics.reading import PARTS
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -85,3 +87,15 @@ def test_every_link_to_a_file_leads_somewhere() -> None:
             r"`((?:docs|deploy|syncer|scripts|tests|migrations)/[\w./-]+\.\w+)`", document.read_text(encoding="utf-8")
         ):
             assert (ROOT / path).exists(), f"{document.name} names {path}"
+
+
+def test_metrics_are_documented_as_they_are() -> None:
+    text = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(syncer_[a-z_]+)` \| (\w+) \| ([^|]*) \| (.+) \|$", text, flags=re.MULTILINE)
+    documented = [(name, kind, tuple(re.findall(r"`(\w+)`", labels))) for name, kind, labels, _ in rows]
+    assert documented == [(family.name, family.type, family.labels) for family in FAMILIES]
+    parts = next(meaning for name, _, _, meaning in rows if name == "syncer_metrics_collector_up")
+    assert re.findall(r"`(\w+)`", parts) == [part.name for part in PARTS]
+    known = {family.name for family in FAMILIES} | {"syncer_context_death_age_seconds_bucket"}
+    for query in re.findall(r"```promql\n(.*?)```", text, flags=re.DOTALL):
+        assert set(re.findall(r"syncer_[a-z_]+", query)) <= known, query
