@@ -116,10 +116,12 @@ class Alerting:
             reason = str(error) if isinstance(error, SyncerError) else type(error).__name__
             _log.warning("alerts_not_evaluated", source=source.name, reason=reason)
 
-    def send(self, url: str) -> Sent:
-        """Send what the outbox holds for the recipients of these settings. Raises SyncerError."""
+    def send(self, url: str, sources: Iterable[SourceSettings] | None = None) -> Sent:
+        """Send what the outbox holds for the recipients of `sources`, or of all. Raises SyncerError."""
         notifiers: dict[Address, Recipient] = {
-            (source.name, each.identity): each for source in self.settings.sources for each in self.recipients(source)
+            (source.name, each.identity): each
+            for source in (self.settings.sources if sources is None else sources)
+            for each in self.recipients(source)
         }
         with connect(url) as connection:
             return send_due(connection, notifiers, monotonic=self.around.monotonic, stopping=self.stopping)

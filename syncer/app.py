@@ -47,6 +47,12 @@ class App:
         around = Surroundings(_now, time.monotonic)
         self.alerting = Alerting(self.settings, around, self.stop.asked)
 
+    def renewed(self, settings: Settings) -> App:
+        """Return the application of this process on other settings; its database and its stop stay."""
+        new = App(settings, self.stop)
+        new._embedded = self._embedded
+        return new
+
     @contextmanager
     def database(self) -> Iterator[str]:
         """Yield the URL of a database whose schema is current.
@@ -91,16 +97,20 @@ class App:
         kind: PullKind,
         *,
         allow_sweep: bool = False,
+        seen_epoch: int | None = None,
         on_progress: Callable[[Progress], None] = lambda _: None,
     ) -> RunResult:
         """Take one pull of `source` to its end in the database at `url`: what `syncer sync` and the daemon run.
+
+        With `seen_epoch` (of its lease) only if nobody had the source since, else Busy is raised.
 
         A pull that ended is followed by the day's inventory, a full one by the pruning of what need not be kept; every
         pull by an evaluation of the source's alerts, a full one by the heartbeat.
         """
         self.alerting.check(source)
         began = time.monotonic()
-        result = self._pull(url, source, kind, allow_sweep=allow_sweep, on_progress=on_progress)
+        wanted = plan(source, kind, allow_sweep=allow_sweep, seen_epoch=seen_epoch)
+        result = self._pull(url, source, wanted, on_progress=on_progress)
         if kind is PullKind.FULL and not isinstance(result.error, Stopped):
             text = str(result.error or result.reason or result.outcome)
             proven = result.totals["verdict"] == "proven"
@@ -112,25 +122,18 @@ class App:
         self,
         url: str,
         source: SourceSettings,
-        kind: PullKind,
+        wanted: Plan,
         *,
-        allow_sweep: bool,
         on_progress: Callable[[Progress], None],
     ) -> RunResult:
         waiting = Waiting(time.sleep, self.stop, time.monotonic)
         with connect(url, pinned=True) as connection, self.source(source, connection, waiting) as api:
             tiers = [(tier.name, tier.span, tier.share) for tier in source.expiry_tiers]
             remember_tiers(connection, source.name, tiers)
-            result = run_pull(
-                connection,
-                api,
-                plan(source, kind, allow_sweep=allow_sweep),
-                waiting=waiting,
-                on_progress=on_progress,
-            )
+            result = run_pull(connection, api, wanted, waiting=waiting, on_progress=on_progress)
             if result.outcome in {"complete", "unproven"}:
                 count_day(connection, source.name, pull_id=result.pull_id)
-                if kind is PullKind.FULL:
+                if wanted.kind is PullKind.FULL:
                     prune(connection, source.name, keep(source), stopping=self.stop.asked)
             return result
 
@@ -184,7 +187,7 @@ def _now() -> datetime:
     return datetime.now(UTC)  # noqa: TID251 - the root is where the real clock comes in
 
 
-def plan(source: SourceSettings, kind: PullKind, *, allow_sweep: bool = False) -> Plan:
+def plan(source: SourceSettings, kind: PullKind, *, allow_sweep: bool = False, seen_epoch: int | None = None) -> Plan:
     """Return how `source` is to be pulled."""
     return Plan(
         kind=kind,
@@ -195,6 +198,7 @@ def plan(source: SourceSettings, kind: PullKind, *, allow_sweep: bool = False) -
         brake=source.sweep_brake,
         overlap_seconds=source.recent_overlap.total_seconds(),
         allow_sweep=allow_sweep,
+        seen_epoch=seen_epoch,
     )
 
 

@@ -10,7 +10,7 @@ import signal
 import stat
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from pathlib import Path
@@ -85,6 +85,16 @@ def stopping(app: App, *, hangup: bool = False) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def reloading(ask: Callable[[], None]) -> Iterator[None]:
+    """Let SIGHUP ask for new settings."""
+    before = signal.signal(signal.SIGHUP, lambda *_: ask())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from syncer.cli.common import Config, make_app, print_error, stopping
+from syncer.cli.common import Config, make_app, print_error, reloading, stopping
 from syncer.errors import SyncerError
 
 
@@ -27,15 +27,25 @@ def daemon(
     """Pull every source on its schedules, until SIGTERM.
 
     What is due is decided in the database: times missed while no daemon ran are made up for at once, and several
-    daemons share the work. A stop finishes the page in hand; the next start goes on from there.
+    daemons share the work. A stop finishes the page in hand; the next start goes on from there. SIGHUP reads the
+    settings anew, files with secrets included; what is wrong with them is logged, and the old ones stay.
     """
+    from syncer.cli.logs import configure
     from syncer.daemon.service import Daemon
+    from syncer.settings import load_settings
     from syncer.web.server import WebServer
 
     app = make_app(config)
     page = WebServer(app.settings)
-    service = Daemon(app, poll_seconds=poll_every, alerts_seconds=alerts_every, attachments=[page.attach])
-    with stopping(app):
+    service = Daemon(
+        app,
+        poll_seconds=poll_every,
+        alerts_seconds=alerts_every,
+        attachments=[page.attach],
+        read_settings=lambda: load_settings(os.environ, config),
+        settings_taken=lambda settings: configure(settings.log_level, settings.log_format),
+    )
+    with stopping(app), reloading(service.reload):
         try:
             service.run()
         except SyncerError as error:

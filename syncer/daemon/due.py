@@ -1,4 +1,4 @@
-"""Decides, from facts and a schedule alone, whether a pull is to begin now, and when it is due otherwise.
+"""Decides, from facts and a schedule alone, when a pull is due.
 
 - A pull is due at the times of its cron expression, at once if it never ran. Times missed while no daemon ran, or
   while the source was busy, count as one.
@@ -11,39 +11,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from syncer.model import PullKind
 from syncer.schedule import Cron
-from syncer.store.schedule import Facts, Hold
+from syncer.store.schedule import DueTimes, Facts
 
-# How long a claimed pull may take to begin before it is due again: its daemon was killed in between.
-CLAIM = timedelta(seconds=60)
 PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 10))
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What to do about a pull: `start` it and keep others off it until `next_at`, or note that it is due then."""
-
-    start: bool
-    next_at: datetime
-
-
-def decide(facts: Facts, cron: Cron) -> Step:
-    """Return what to do about one kind of pull of one source."""
+def due_at(facts: Facts, cron: Cron) -> datetime:
+    """Return when the pull is due; not later than `facts.now` when it is to begin."""
     latest = cron.next_after(facts.now)
-    scheduled = _scheduled(facts, cron)
-    due = scheduled <= facts.now or _resumable(facts)
-    if due and facts.hold is not Hold.HELD:
-        return Step(start=True, next_at=min(latest, facts.now + CLAIM))
-    return Step(start=False, next_at=min(scheduled, latest))
+    if facts.kind is PullKind.RECENT and not facts.pulled:
+        return latest
+    at = _scheduled(facts, cron)
+    if facts.unfinished:
+        at = min(at, _retry_at(facts) or facts.now)
+    return min(at, latest)
 
 
-def may_begin(full: Facts, recent: Facts) -> bool:
-    """Tell whether the source's recent pulls may begin: it has been pulled in full, or has been pulled before."""
-    return full.ended_well_at is not None or recent.ended_well_at is not None
+def rescheduled(times: DueTimes, full: Cron, recent: Cron, now: datetime) -> DueTimes | None:
+    """Return a source's due times when its schedules have changed, which count from `now`; None if they have not."""
+    next_full, next_recent = times.next_full_at, times.next_recent_at
+    if times.full_schedule == name_of(full) and times.recent_schedule == name_of(recent):
+        return None
+    # What is due already, or to be decided, stays so.
+    if times.full_schedule != name_of(full) and next_full is not None and next_full > now:
+        next_full = full.next_after(now)
+    if times.recent_schedule != name_of(recent) and next_recent is not None and next_recent > now:
+        next_recent = recent.next_after(now)
+    return DueTimes(times.source, next_full, next_recent, name_of(full), name_of(recent))
+
+
+def name_of(cron: Cron) -> str:
+    """Return the schedule as it is kept beside the due times that go by it."""
+    return f"{cron.expression} {cron.timezone}"
 
 
 def _scheduled(facts: Facts, cron: Cron) -> datetime:
@@ -55,18 +58,6 @@ def _scheduled(facts: Facts, cron: Cron) -> datetime:
         due = cron.next_after(ended)
     retry_at = _retry_at(facts)
     return due if retry_at is None else max(due, retry_at)
-
-
-def _resumable(facts: Facts) -> bool:
-    """Tell whether an unfinished full pull is to be taken up now."""
-    if facts.kind is not PullKind.FULL or not facts.unfinished:
-        return False
-    if facts.hold is Hold.ABANDONED:
-        return True
-    if facts.next_at is not None and facts.next_at <= facts.now + CLAIM:
-        return False  # another daemon claimed it a moment ago, or it is due soon anyhow
-    retry_at = _retry_at(facts)
-    return retry_at is None or retry_at <= facts.now
 
 
 def _retry_at(facts: Facts) -> datetime | None:

@@ -1,9 +1,10 @@
-"""Tells systemd how the daemon is: ready, stopping, alive. Does nothing where nobody listens."""
+"""Tells systemd how the daemon is: ready, reloading, stopping, alive. Does nothing where nobody listens."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
+import time
 from collections.abc import Mapping
 
 
@@ -18,10 +19,15 @@ class Supervisor:
         microseconds, whom = environ.get("WATCHDOG_USEC", ""), environ.get("WATCHDOG_PID", str(pid))
         wanted = bool(self._address) and microseconds.isdecimal() and whom == str(pid)
         self.watchdog_seconds = int(microseconds) / 1e6 if wanted else None
+        self._status = ""
 
     def ready(self) -> None:
-        """Say that the daemon works."""
+        """Say that the daemon works: the start, or a reload, is complete."""
         self._send("READY=1")
+
+    def reloading(self) -> None:
+        """Say that settings are read anew, and since when, as Type=notify-reload wants it."""
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
     def stopping(self) -> None:
         """Say that the daemon is on its way out."""
@@ -33,7 +39,9 @@ class Supervisor:
 
     def status(self, text: str) -> None:
         """Show one line in `systemctl status`."""
-        self._send(f"STATUS={text}")
+        if text != self._status:
+            self._status = text
+            self._send(f"STATUS={text}")
 
     def _send(self, message: str) -> None:
         if not self._address:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from contextlib import suppress
 from datetime import datetime
 
 import structlog
@@ -11,28 +12,23 @@ import structlog
 from syncer.app import App
 from syncer.daemon.secrets import redacted
 from syncer.errors import Busy, Fenced, Stopped, SweepRefused, SyncerError
-from syncer.model import PullKind
 from syncer.pull.run import RunResult
 from syncer.settings import SourceSettings
 from syncer.store import schedule
 from syncer.store.database import connect
+from syncer.store.schedule import Facts
 
 _log = structlog.get_logger("syncer.daemon")
 
 
-def carry_out(app: App, url: str, source: SourceSettings, kind: PullKind, *, hold_until: datetime) -> None:
-    """Run the pull that was claimed until `hold_until`, log how it ended, give the claim up. Raises nothing.
-
-    When another process has the source, or the database fails, the claim stays: the pull is due again when it ends.
-    """
-    with structlog.contextvars.bound_contextvars(source=source.name, kind=kind.value):
+def carry_out(app: App, url: str, source: SourceSettings, facts: Facts, *, claimed_until: datetime) -> None:
+    """Run the pull for which the source was claimed, log how it ended, give the claim up. Raises nothing."""
+    with structlog.contextvars.bound_contextvars(source=source.name, kind=facts.kind.value):
         _log.info("pull_started")
         began = time.monotonic()
         try:
-            result = app.sync(url, source, kind)
+            result = app.sync(url, source, facts.kind, seen_epoch=facts.epoch)
             _tell(result, time.monotonic() - began)
-            with connect(url) as connection:
-                schedule.give_up_claim(connection, source.name, kind, hold_until=hold_until)
         except (Busy, Fenced) as error:
             _log.info("pull_busy", reason=str(error))
         except Stopped:
@@ -41,6 +37,9 @@ def carry_out(app: App, url: str, source: SourceSettings, kind: PullKind, *, hol
             _log.error("pull_failed", error=str(error), exit_code=error.exit_code)
         except Exception as error:  # noqa: BLE001 - whatever a pull dies of, the daemon lives on
             report_crash(app, "pull_crashed", error)
+        # A claim that cannot be given up ends by itself.
+        with suppress(SyncerError), connect(url) as connection:
+            schedule.give_up_claim(connection, source.name, claimed_until=claimed_until)
 
 
 def _tell(result: RunResult, seconds: float) -> None:

@@ -26,7 +26,10 @@ _WAIT_TOLD = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to pull and within which bounds; times in seconds, `brake` a share of the present files."""
+    """What to pull and within which bounds; times in seconds, `brake` a share of the present files.
+
+    `seen_epoch` is the lease's when the pull was found due: whoever had the source since has served it.
+    """
 
     kind: PullKind
     scope: Scope
@@ -36,6 +39,7 @@ class Plan:
     brake: float
     overlap_seconds: float
     allow_sweep: bool = False
+    seen_epoch: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +149,9 @@ def run_pull(
 def _claimed(connection: Connection, plan: Plan, waiting: Waiting) -> Iterator[int]:
     """Hold the source's lease for the block, renewed while it waits, and give it back whatever happens."""
     name, seconds = plan.scope.source, plan.lease_seconds
-    epoch = leases.claim(connection, name, holder=plan.holder, seconds=seconds, sleep=waiting)
+    epoch = leases.claim(
+        connection, name, holder=plan.holder, seconds=seconds, sleep=waiting, seen_epoch=plan.seen_epoch
+    )
 
     def renew() -> None:
         leases.renew(connection, name, epoch=epoch, seconds=seconds)

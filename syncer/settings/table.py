@@ -216,6 +216,12 @@ SETTINGS: tuple[SettingDescription, ...] = (
         secret=True,
     ),
     SettingDescription(
+        "workers",
+        parsers.whole_number(1, 1000),
+        "8",
+        "how many pulls one daemon runs at once; it takes so many database connections and a few more",
+    ),
+    SettingDescription(
         "web_address",
         parsers.parse_web_address,
         "127.0.0.1:8080",

@@ -154,6 +154,7 @@ class Settings:
     database_url: Secret | None
     data_dir: Path
     sources: tuple[SourceSettings, ...]
+    workers: int
     web_address: WebAddress | None
     web_login: WebLogin | None
     log_level: str

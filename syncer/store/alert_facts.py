@@ -125,8 +125,7 @@ FROM (
     AND NOT (r.finished_at IS NULL AND r.run_id = (SELECT max(n.run_id) FROM syncer.run n
                                                    WHERE n.source = r.source AND n.kind <> 'lookup')
              AND EXISTS (SELECT FROM syncer.lease l WHERE l.source = r.source AND l.held_until > clock_timestamp()
-                           AND EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = l.backend_pid
-                                         AND coalesce(a.backend_start = l.backend_start, true))))
+                           AND syncer.session_lives(l.backend_pid, l.backend_start)))
 ) failed
 GROUP BY kind ORDER BY failures DESC, kind LIMIT 1
 """

@@ -34,6 +34,9 @@ _NOTICE_DEAD_SERVERS = {
 }
 # The server notices within this time that a client was killed in mid-statement, and frees what it held.
 _NOTICE_DEAD_CLIENTS = "SET client_connection_check_interval = '1s'"
+# How often a statement is run before the driver prepares it.
+_PREPARE_AFTER = 5
+_POOLED = "pooled"
 
 
 def normalised(url: str) -> URL:
@@ -45,12 +48,18 @@ def normalised(url: str) -> URL:
 def make_engine(url: str, *, connect_timeout: int = 10, **pool: Any) -> sa.Engine:
     """Return an engine whose connections begin transactions as usual, and are closed when given back.
 
+    They prepare no statements, for behind a transaction pooler these would meet those of other clients.
     `connect_timeout` is in seconds; `pool` is how SQLAlchemy keeps connections, if they are to be kept.
     """
     return sa.create_engine(
         normalised(url),
         **{"poolclass": NullPool, **pool},
-        connect_args={"application_name": "syncer", "connect_timeout": connect_timeout, **_NOTICE_DEAD_SERVERS},
+        connect_args={
+            "application_name": "syncer",
+            "connect_timeout": connect_timeout,
+            "prepare_threshold": None,
+            **_NOTICE_DEAD_SERVERS,
+        },
     )
 
 
@@ -58,19 +67,35 @@ def make_engine(url: str, *, connect_timeout: int = 10, **pool: Any) -> sa.Engin
 def connect(url: str, *, pinned: bool = False) -> Iterator[sa.Connection]:
     """Open one autocommitting connection in UTC: each statement is a transaction of its own.
 
-    `pinned` is for the long-lived connection of a run (see `_PINNED`). Raises DatabaseUnavailable, also for
-    failures of statements run inside the block.
+    `pinned` is for the long-lived connection of a run (see `_PINNED`). Behind a pooler no setting of a session can be
+    relied on, and none may be left to the next client: there every statement is planned anew. Raises
+    DatabaseUnavailable, also for failures of statements run inside the block.
     """
     with explained(url):
         engine = make_engine(url)
         try:
             with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                connection.exec_driver_sql(f"SET TIME ZONE 'UTC'; {_NOTICE_DEAD_CLIENTS}")
-                if pinned:
-                    connection.exec_driver_sql(_PINNED)
+                _set_up(connection, pinned=pinned)
                 yield connection
         finally:
             engine.dispose()
+
+
+def _set_up(connection: sa.Connection, *, pinned: bool) -> None:
+    # The time zone alone is handed on by poolers, as one of the settings that the server reports of its own accord.
+    backend = connection.exec_driver_sql("SELECT set_config('TimeZone', 'UTC', false), pg_backend_pid()").one()[1]
+    driver: Any = connection.connection.driver_connection
+    if driver.info.backend_pid != backend:
+        # A pooler answers for the server, and names a session that there is none of.
+        connection.info[_POOLED] = True
+        return
+    driver.prepare_threshold = _PREPARE_AFTER
+    connection.exec_driver_sql(f"{_NOTICE_DEAD_CLIENTS}; {_PINNED}" if pinned else _NOTICE_DEAD_CLIENTS)
+
+
+def is_pooled(connection: sa.Connection) -> bool:
+    """Return whether a pooler stands between: then the server's session is not this process's own."""
+    return bool(connection.info.get(_POOLED))
 
 
 # For a statement over whole tables, which may never have been analysed: it must hash, whatever the planner believes of

@@ -213,6 +213,12 @@ def claim(connection: sa.Connection, recipients: Sequence[tuple[str, str]]) -> l
     return [(row.source, row.recipient) for row in found]
 
 
+def waiting(connection: sa.Connection) -> list[str]:
+    """Return the sources that have something to be sent."""
+    sql = f"SELECT DISTINCT o.source FROM syncer.outbox o WHERE {_READY} ORDER BY o.source"
+    return list(rows(connection, sql).scalars())
+
+
 def next_message(connection: sa.Connection, source: str, recipient: str) -> Waiting | None:
     """Return the message that a claimed recipient is to get next."""
     row = rows(connection, _NEXT, source=source, recipient=recipient).mappings().one_or_none()

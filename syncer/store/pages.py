@@ -14,7 +14,7 @@ from sqlalchemy import exc
 from syncer.model import BackupFile, Calls, Page
 from syncer.store import counters
 from syncer.store.database import rows
-from syncer.store.leases import fenced
+from syncer.store.leases import RENEWED, fenced
 
 # The columns of syncer.file that come from the API, each with its type in a page's JSON.
 COLUMNS = {
@@ -92,9 +92,9 @@ counts AS MATERIALIZED (
 )
 """
 
-_FENCE = """
+_FENCE = f"""
 WITH fence AS MATERIALIZED (
-  UPDATE syncer.lease SET held_until = clock_timestamp() + make_interval(secs => %(seconds)s)
+  UPDATE syncer.lease SET {RENEWED}
   WHERE source = %(source)s AND epoch = %(epoch)s RETURNING 1
 ),
 """

@@ -143,7 +143,17 @@ ended AS (
 {counters.add(counters.FROM_ENDED, counters.FROM_CALLS)}
 """
 
-_END_RUN = """
+# When the daemon's next pulls are due is decided anew after a run, whoever started it; a full one may let recent ones
+# begin. A run that was fenced leaves that to whoever took its source over.
+_UNDECIDED = """undecided AS (
+  UPDATE syncer.source s
+  SET next_full_at = CASE WHEN r.kind <> 'full' THEN s.next_full_at END, next_recent_at = NULL
+  FROM syncer.run r JOIN syncer.lease l ON l.source = r.source AND l.holder = r.holder
+  WHERE s.source = %(source)s AND r.source = s.source AND r.run_id = %(run)s AND r.kind <> 'lookup'
+)"""
+
+_END_RUN = f"""
+WITH {_UNDECIDED}
 UPDATE syncer.run SET finished_at = syncer.instant(), outcome = %(outcome)s, error = %(error)s::text,
   pull_id = %(pull)s::bigint, api_calls = %(calls)s, trouble = %(trouble)s::text
 WHERE source = %(source)s AND run_id = %(run)s
@@ -151,7 +161,7 @@ WHERE source = %(source)s AND run_id = %(run)s
 
 # A run that belongs to no pull: a lookup, or one that failed before there was a pull to take up.
 _END_LONE_RUN = f"""
-WITH ended AS (
+WITH {_UNDECIDED}, ended AS (
   UPDATE syncer.run SET finished_at = syncer.instant(), outcome = %(outcome)s, error = %(error)s::text,
     api_calls = %(calls)s, trouble = %(trouble)s::text
   WHERE source = %(source)s AND run_id = %(run)s
@@ -170,7 +180,7 @@ def end_run(
     connection: sa.Connection, source: str, run_id: int, *, pull_id: int, outcome: str, error: str | None,
     calls: int, trouble: str | None = None,
 ) -> None:  # fmt: skip
-    """Note how the attempt ended (`trouble` is the kind of failure); it touches nothing but the run's own row."""
+    """Note how the attempt ended (`trouble` is the kind of failure), and that the next due times are to be decided."""
     rows(
         connection, _END_RUN, source=source, run=run_id, pull=pull_id, outcome=outcome, error=error, calls=calls,
         trouble=trouble,

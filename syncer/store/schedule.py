@@ -1,12 +1,10 @@
-"""When the daemon's next pulls are due: what decides it, read in one statement, and the claim on a due pull."""
+"""When the daemon's next pulls are due: found by an index, decided from facts read in one statement, claimed by one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -15,113 +13,199 @@ from syncer.store.database import rows
 from syncer.store.leases import ABANDONED
 
 
-class Hold(StrEnum):
-    """Who has a source: nobody, a living process, or one that was killed (or stalled beyond its lease)."""
-
-    FREE = "free"
-    HELD = "held"
-    ABANDONED = "abandoned"
-
-
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What decides whether a source's pull of one kind is due, all at the database's instant `now`.
 
-    `next_at` is the due time as last written (None: none yet). `ended_well_at` is when a run of this kind last came
-    to its end, by whomever it was started; `last_outcome` (None: killed, or running) and `last_at` are those of the
-    last run, `failures` counts the failed runs since one that did not fail, five at most. `unfinished` tells that a
-    full pull can be taken up again; of a recent one it is never said.
+    Nobody holds the source. `epoch` is its lease's, and changes with every pull. `next_at` is the due time as last
+    written (None: to be decided). `ended_well_at` is when a run of this kind last came to its end, by whomever it was
+    started; `last_at` is when the last run ended or, if it was killed, began; `failures` counts the failed runs since
+    one that did not fail, five at most. `unfinished` tells that a full pull can be taken up again; of a recent one it
+    is never said. `pulled` tells that any pull of the source has come to an end.
     """
 
     source: str
     kind: PullKind
     now: datetime
+    epoch: int
     next_at: datetime | None
-    hold: Hold
     unfinished: bool
+    pulled: bool
     ended_well_at: datetime | None
-    last_outcome: str | None
     last_at: datetime | None
     failures: int
 
 
+@dataclass(frozen=True, slots=True)
+class DueTimes:
+    """A source's due times as they stand, and the schedules that they go by; None: to be decided, or none yet."""
+
+    source: str
+    next_full_at: datetime | None
+    next_recent_at: datetime | None
+    full_schedule: str | None
+    recent_schedule: str | None
+
+
 _COLUMNS = {PullKind.FULL: "next_full_at", PullKind.RECENT: "next_recent_at"}
 
-_FACTS = f"""
-SELECT s.source, k.kind, clock_timestamp() AS now,
-       CASE k.kind WHEN 'full' THEN s.next_full_at ELSE s.next_recent_at END AS next_at,
-       CASE WHEN l.held_until IS NULL THEN 'free' WHEN {ABANDONED} THEN 'abandoned' ELSE 'held' END AS hold,
-       k.kind = 'full' AND EXISTS (
+_DUE = """
+WITH candidate AS MATERIALIZED (
+  SELECT s.source, s.{column} AS next_at, l.epoch
+  FROM syncer.source s JOIN syncer.lease l USING (source)
+  WHERE coalesce(s.{column}, '-infinity'::timestamptz) <= syncer.instant()
+    AND coalesce(s.claimed_until, '-infinity') <= clock_timestamp()
+    AND coalesce(l.held_until, '-infinity') <= clock_timestamp()
+    AND s.source = ANY(%(sources)s)
+  ORDER BY coalesce(s.{column}, '-infinity'::timestamptz), s.source LIMIT %(most)s
+)
+SELECT s.source, syncer.instant() AS now, s.epoch, s.next_at,
+       %(kind)s = 'full' AND EXISTS (
          SELECT FROM syncer.pull p WHERE p.source = s.source AND p.kind = 'full' AND p.finished_at IS NULL
        ) AS unfinished,
+       EXISTS (SELECT FROM syncer.run r WHERE r.source = s.source AND r.kind <> 'lookup'
+                 AND r.outcome IN ('complete', 'unproven')) AS pulled,
        (SELECT r.finished_at FROM syncer.run r
-        WHERE r.source = s.source AND r.kind = k.kind AND r.outcome IN ('complete', 'unproven')
+        WHERE r.source = s.source AND r.kind = %(kind)s AND r.outcome IN ('complete', 'unproven')
         ORDER BY r.run_id DESC LIMIT 1) AS ended_well_at,
        last.*
-FROM syncer.source s
-JOIN syncer.lease l USING (source)
-CROSS JOIN (VALUES ('full'), ('recent')) k(kind)
+FROM candidate s
 CROSS JOIN LATERAL (
-  SELECT max(n.outcome) FILTER (WHERE n.place = 1) AS last_outcome, max(n.at) FILTER (WHERE n.place = 1) AS last_at,
-         count(*) FILTER (WHERE n.still_failing) AS failures
-  FROM (SELECT r.outcome, coalesce(r.finished_at, r.started_at) AS at,
-               row_number() OVER (ORDER BY r.run_id DESC) AS place,
+  SELECT max(n.at) FILTER (WHERE n.place = 1) AS last_at, count(*) FILTER (WHERE n.still_failing) AS failures
+  FROM (SELECT coalesce(r.finished_at, r.started_at) AS at, row_number() OVER (ORDER BY r.run_id DESC) AS place,
                bool_and(r.outcome IS NOT DISTINCT FROM 'failed') OVER (ORDER BY r.run_id DESC) AS still_failing
-        FROM (SELECT * FROM syncer.run WHERE source = s.source AND kind = k.kind ORDER BY run_id DESC LIMIT 5) r) n
+        FROM (SELECT * FROM syncer.run WHERE source = s.source AND kind = %(kind)s
+              ORDER BY run_id DESC LIMIT 5) r) n
 ) last
-WHERE s.source = ANY(%(sources)s)
-ORDER BY s.source, k.kind
+ORDER BY coalesce(s.next_at, '-infinity'), s.source
 """
 
-# Compare and set: of several daemons that saw the same facts one alone gets the pull. What a killed holder left of
-# its lease goes in the same statement, or the next daemon would take it for a kill that nobody has seen yet.
-_ADVANCE = f"""
-WITH advanced AS (
-  UPDATE syncer.source SET {{column}} = %(next_at)s::timestamptz
-  WHERE source = %(source)s AND {{column}} IS NOT DISTINCT FROM %(seen)s::timestamptz
-  RETURNING source
-), cleared AS (
-  UPDATE syncer.lease l SET held_until = NULL, holder = NULL, backend_pid = NULL, backend_start = NULL
-  FROM advanced WHERE %(claim)s AND l.source = advanced.source AND l.held_until IS NOT NULL AND {ABANDONED}
+# Whoever saw the same facts fails: the claim shows, or the epoch of the lease has changed since.
+_CLAIM = """
+UPDATE syncer.source s SET claimed_until = clock_timestamp() + make_interval(secs => %(seconds)s)
+WHERE s.source = %(source)s AND coalesce(s.claimed_until, '-infinity') <= clock_timestamp()
+  AND EXISTS (SELECT FROM syncer.lease l WHERE l.source = s.source AND l.epoch = %(epoch)s
+                AND coalesce(l.held_until, '-infinity') <= clock_timestamp())
+RETURNING s.claimed_until
+"""
+
+# The epoch rises, so that a holder which only stalled does not go on; its own replica, if it is one, counts as dead
+# until it is heard of again. What was due is decided anew.
+_TAKE_FROM_THE_DEAD = f"""
+WITH dead AS MATERIALIZED (
+  SELECT l.source, l.holder FROM syncer.lease l WHERE l.holder IS NOT NULL AND {ABANDONED}
+  FOR UPDATE SKIP LOCKED
+), freed AS (
+  UPDATE syncer.lease l SET epoch = l.epoch + 1, held_until = NULL, holder = NULL, backend_pid = NULL,
+                            backend_start = NULL
+  FROM dead WHERE l.source = dead.source
+), gone AS (
+  DELETE FROM syncer.replica r USING dead WHERE r.name = dead.holder
 )
-SELECT count(*) FROM advanced
+UPDATE syncer.source s SET next_full_at = NULL, next_recent_at = NULL, claimed_until = NULL
+FROM dead WHERE s.source = dead.source
+RETURNING s.source
+"""
+
+_TIMES = """
+SELECT source, next_full_at, next_recent_at, full_schedule, recent_schedule
+FROM syncer.source WHERE source = ANY(%(sources)s) ORDER BY source
+"""
+
+_RESCHEDULE = """
+UPDATE syncer.source s
+SET next_full_at = n.next_full_at, next_recent_at = n.next_recent_at, full_schedule = n.full_schedule,
+    recent_schedule = n.recent_schedule
+FROM unnest(%(source)s::text[], %(next_full_at)s::timestamptz[], %(next_recent_at)s::timestamptz[],
+            %(full_schedule)s::text[], %(recent_schedule)s::text[])
+  n (source, next_full_at, next_recent_at, full_schedule, recent_schedule)
+WHERE s.source = n.source
+"""
+
+_CLAIM_EVALUATIONS = """
+WITH due AS (
+  SELECT source FROM syncer.source
+  WHERE coalesce(evaluate_at, '-infinity'::timestamptz) <= clock_timestamp() AND source = ANY(%(sources)s)
+  ORDER BY coalesce(evaluate_at, '-infinity'::timestamptz) LIMIT %(most)s
+  FOR UPDATE SKIP LOCKED
+)
+UPDATE syncer.source s SET evaluate_at = clock_timestamp() + make_interval(secs => %(every)s)
+FROM due WHERE s.source = due.source
+RETURNING s.source
 """
 
 
-def facts(connection: sa.Connection, sources: Sequence[str]) -> list[Facts]:
-    """Return the facts of each of `sources`, its full pull's before its recent one's."""
-    return [_facts(dict(row)) for row in rows(connection, _FACTS, sources=list(sources)).mappings()]
+def due(connection: sa.Connection, sources: Sequence[str], kind: PullKind, *, most: int) -> list[Facts]:
+    """Return the facts of those of `sources` whose pull of one kind is due or to be decided, and that nobody holds.
 
-
-def _facts(row: dict[str, Any]) -> Facts:
-    return Facts(**(row | {"kind": PullKind(row["kind"]), "hold": Hold(row["hold"])}))
-
-
-def claim(connection: sa.Connection, seen: Facts, *, hold_until: datetime) -> bool:
-    """Claim the pull that `seen` shows as due, by moving its due time to `hold_until`.
-
-    Returns False when another daemon was quicker. Should nothing be heard of the pull, it is due again then.
+    What has been due for longest comes first, `most` of them.
     """
-    return _advance(connection, seen, hold_until, claiming=True)
+    sql = _DUE.format(column=_COLUMNS[kind])
+    found = rows(connection, sql, sources=list(sources), kind=kind.value, most=most)
+    return [Facts(kind=kind, **row) for row in found.mappings()]
 
 
-def move(connection: sa.Connection, seen: Facts, next_at: datetime) -> bool:
-    """Write another due time for a pull that does not begin now; False if somebody else wrote one since `seen`."""
-    return _advance(connection, seen, next_at, claiming=False)
+def claim(connection: sa.Connection, seen: Facts, *, seconds: float) -> datetime | None:
+    """Claim the source for the pull that `seen` shows as due; return until when, None if another daemon was quicker.
+
+    Should nothing be heard of the pull, it is due again then.
+    """
+    found: datetime | None = rows(
+        connection, _CLAIM, source=seen.source, epoch=seen.epoch, seconds=seconds
+    ).scalar_one_or_none()
+    return found
 
 
-def give_up_claim(connection: sa.Connection, source: str, kind: PullKind, *, hold_until: datetime) -> None:
-    """Forget the claim of a pull that has ended, so that what became of it decides when the next is due."""
-    column = _COLUMNS[kind]
+def give_up_claim(connection: sa.Connection, source: str, *, claimed_until: datetime) -> None:
+    """Forget a claim whose pull has ended, or did not begin; another's stands."""
     rows(
         connection,
-        f"UPDATE syncer.source SET {column} = NULL WHERE source = %(source)s AND {column} = %(seen)s",
+        "UPDATE syncer.source SET claimed_until = NULL WHERE source = %(source)s AND claimed_until = %(until)s",
         source=source,
-        seen=hold_until,
+        until=claimed_until,
     )
 
 
-def _advance(connection: sa.Connection, seen: Facts, next_at: datetime, *, claiming: bool) -> bool:
-    sql = _ADVANCE.format(column=_COLUMNS[seen.kind])
-    found = rows(connection, sql, source=seen.source, next_at=next_at, seen=seen.next_at, claim=claiming)
-    return bool(found.scalar_one())
+def move(connection: sa.Connection, seen: Facts, next_at: datetime) -> None:
+    """Write when a pull that does not begin now is due, unless somebody else wrote that since `seen`."""
+    column = _COLUMNS[seen.kind]
+    rows(
+        connection,
+        f"UPDATE syncer.source SET {column} = %(next_at)s "
+        f"WHERE source = %(source)s AND {column} IS NOT DISTINCT FROM %(seen)s::timestamptz",
+        source=seen.source,
+        next_at=next_at,
+        seen=seen.next_at,
+    )
+
+
+def take_from_the_dead(connection: sa.Connection) -> list[str]:
+    """Free the sources whose holders were killed or stalled beyond their leases; return them."""
+    return list(rows(connection, _TAKE_FROM_THE_DEAD).scalars())
+
+
+def instant(connection: sa.Connection) -> datetime:
+    """Return the instant that due times are compared with."""
+    found: datetime = rows(connection, "SELECT syncer.instant()").scalar_one()
+    return found
+
+
+def due_times(connection: sa.Connection, sources: Sequence[str]) -> list[DueTimes]:
+    """Return when the pulls of `sources` are due, as last written."""
+    return [DueTimes(**row) for row in rows(connection, _TIMES, sources=list(sources)).mappings()]
+
+
+def reschedule(connection: sa.Connection, changed: Iterable[DueTimes]) -> None:
+    """Write due times and the schedules that they go by."""
+    each = list(changed)
+    columns = {name: [getattr(one, name) for one in each] for name in DueTimes.__slots__}
+    if each:
+        rows(connection, _RESCHEDULE, **columns)
+
+
+def claim_evaluations(
+    connection: sa.Connection, sources: Sequence[str], *, every_seconds: float, most: int
+) -> list[str]:
+    """Claim the evaluation of the alerts of some of `sources`: of those that no daemon evaluated within that time."""
+    found = rows(connection, _CLAIM_EVALUATIONS, sources=list(sources), every=every_seconds, most=most)
+    return list(found.scalars())

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from syncer.model import Calls, Suspicion
 from syncer.store import counters
 from syncer.store.database import bulk_transaction, rows
-from syncer.store.leases import fenced
+from syncer.store.leases import RENEWED, fenced
 from syncer.store.pages import Claim
 
 # Gates one to three: the scope of the pull, absence from every one of its listings, known before it began.
@@ -65,7 +65,7 @@ SELECT unnest(file_ids[1:2]) FROM (
 
 _RESOLVE = f"""
 WITH fence AS MATERIALIZED (
-  UPDATE syncer.lease SET held_until = clock_timestamp() + make_interval(secs => %(seconds)s)
+  UPDATE syncer.lease SET {RENEWED}
   WHERE source = %(source)s AND epoch = %(epoch)s RETURNING 1
 ),
 was AS MATERIALIZED (

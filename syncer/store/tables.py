@@ -58,10 +58,20 @@ source = Table(
     Column("source", Text, primary_key=True, comment="Name of the source in the settings."),
     Column("account", Text, nullable=False, comment="Key of the quota that the source's calls count against."),
     Column("prefix", Text, nullable=False, server_default="", comment="Scope now set: names that begin with this."),
-    _instant("next_full_at", "When the daemon's next full pull is due; null before it first ran."),
-    _instant("next_recent_at", "When the daemon's next recent pull is due."),
+    _instant("next_full_at", "When the daemon's next full pull is due; null: to be decided at once."),
+    _instant("next_recent_at", "When the daemon's next recent pull is due; null: to be decided at once."),
+    _instant("claimed_until", "A daemon is about to begin a pull; no other does so before this."),
+    Column("full_schedule", Text, comment="The schedule that next_full_at goes by."),
+    Column("recent_schedule", Text, comment="The schedule that next_recent_at goes by."),
+    _instant("evaluate_at", "When the daemons next evaluate its alerts; null: at once."),
     comment="An account and scope that is listed.",
 )
+for _index, _column in (
+    ("source_full_due_idx", source.c.next_full_at),
+    ("source_recent_due_idx", source.c.next_recent_at),
+    ("source_evaluate_idx", source.c.evaluate_at),
+):
+    Index(_index, func.coalesce(_column, text("'-infinity'::timestamptz")))
 
 lease = Table(
     "lease",
@@ -76,10 +86,32 @@ lease = Table(
     ),
     Column("holder", Text, comment="Host and process of the holder, for people."),
     _instant("held_until", "The holder's claim ends here unless renewed; null when the source is free."),
-    Column("backend_pid", Integer, comment="The holder's database session; when it is gone the source is free."),
+    Column(
+        "backend_pid",
+        Integer,
+        comment="The holder's database session: when it is gone the source is free. Null when a pooler hides it: then "
+        "held_until alone decides.",
+    ),
     _instant("backend_start", "When that session began (process numbers are used again)."),
     comment="Who is pulling a source; one row each.",
     postgresql_with={"fillfactor": 50},
+)
+# By the holder, which a page's commit does not touch: renewing a lease must stay within its own page of the table.
+Index("lease_held_idx", lease.c.source, postgresql_where=text("holder is not null"))
+
+replica = Table(
+    "replica",
+    metadata,
+    Column("replica", Text, primary_key=True, comment="One daemon process, by a name of its own."),
+    Column("name", Text, nullable=False, comment="Its host and process, as syncer.lease.holder has them."),
+    Column("version", Text, nullable=False, comment="Its version of syncer."),
+    _instant("started_at", "When it started.", nullable=False),
+    _instant("seen_at", "When it last looked for what is due.", nullable=False),
+    _instant("seen_until", "It counts as alive until then.", nullable=False),
+    Column("sources", Integer, nullable=False, comment="Sources in its settings."),
+    Column("workers", Integer, nullable=False, comment="Pulls that it may run at once."),
+    Column("running", Integer, nullable=False, comment="Pulls that it ran then."),
+    comment="Daemons that share this database.",
 )
 
 quota = Table(
