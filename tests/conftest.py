@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import logging
 import os
 import shutil
 import signal
+import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,9 +52,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _logging_as_at_the_start() -> None:
+def _logging_as_at_the_start() -> Iterator[None]:
     """Forget what a command that ran in this process made of the logs: its level would hide them from later tests."""
     structlog.reset_defaults()
+    hooks, root = (sys.excepthook, threading.excepthook), logging.getLogger()
+    handlers, level = root.handlers, root.level
+    yield
+    sys.excepthook, threading.excepthook = hooks
+    root.handlers = handlers
+    root.setLevel(level)
+    logging.captureWarnings(capture=False)
 
 
 @pytest.fixture(scope="session")

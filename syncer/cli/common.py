@@ -36,13 +36,30 @@ SourceName = Annotated[
 
 def make_app(config: Path | None) -> App:
     """Return the application on the settings of this process. Raises SettingsError."""
-    from syncer.app import App
     from syncer.cli.logs import configure
     from syncer.settings import load_settings
 
     settings = load_settings(os.environ, config)
-    configure(settings.log_level, settings.log_format)
+    configure(settings)  # before what logs is imported: structlog comes cheaper so
+    from syncer.app import App
+
+    _trace()
     return App(settings)
+
+
+def _trace() -> None:
+    """Send traces where the environment asks for them; that they cannot be sent is told, and holds nothing up."""
+    from syncer import tracing
+
+    if tracing.wanted(os.environ):
+        from importlib.metadata import version
+
+        import structlog
+
+        try:
+            tracing.start(os.environ, version("syncer"))
+        except ImportError:
+            structlog.get_logger("syncer").warning("tracing_unavailable", advice="install syncer with its extra: otel")
 
 
 def one_source(app: App, name: str | None) -> SourceSettings:

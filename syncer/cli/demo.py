@@ -79,7 +79,7 @@ def _make_app(simulator: Simulator) -> App:
         "SYNCER_RECENT_SCHEDULE": "* * * * *",
     }
     settings = load_settings({name: os.environ[name] for name in _KEPT if name in os.environ} | own)
-    configure("error", "auto")  # the faults below are the point of the story; the daemon speaks again
+    configure(settings, level="error")  # the faults below are the point of the story; the daemon speaks again
     return App(replace(settings, data_dir=settings.data_dir / "demo"))
 
 
@@ -206,7 +206,7 @@ def _stay(app: App, url: str, simulator: Simulator, page: WebServer) -> None:
     from syncer.cli.logs import configure
     from syncer.daemon.service import Daemon
 
-    configure("info", "auto")
+    configure(app.settings, level="info")
     _say("The daemon goes on: what is new every minute, all of it every two, and a new file every")
     _say(f"{_NEW_FILE_EVERY:.0f} seconds. Ctrl-C ends it. Look at the page, or the tables, meanwhile:")
     if page.url:

@@ -62,7 +62,10 @@ def sync(
         stopping(app, hangup=True),
         app.database() as url,
     ):
-        with progress_printer(sys.stderr, chosen.name) as progress:
+        from structlog.contextvars import bound_contextvars
+
+        bound = bound_contextvars(source=chosen.name, kind=kind.value)
+        with bound, progress_printer(sys.stderr, chosen.name) as progress:
             result = app.sync(url, chosen, kind, allow_sweep=allow_sweep, on_progress=progress)
         seconds = time.monotonic() - began
         if json:

@@ -10,10 +10,10 @@ from datetime import datetime
 import structlog
 
 from syncer.app import App
-from syncer.daemon.secrets import redacted
 from syncer.errors import Busy, Fenced, Stopped, SweepRefused, SyncerError
 from syncer.pull.run import RunResult
 from syncer.settings import SourceSettings
+from syncer.settings.redaction import redacted
 from syncer.store import schedule
 from syncer.store.database import connect
 from syncer.store.schedule import Facts

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, assert_never
+
+from structlog.contextvars import bound_contextvars
 
 from syncer.errors import CLOCK_CODES, Endless, Refused, Stopped, SweepRefused, SyncerError, Unavailable
 from syncer.model import Calls, ContextLost, EndOfListing, Order, Page, PullKind, Source, Suspicion
@@ -19,6 +21,7 @@ from syncer.store import leases, pages, pulls, sweeps
 from syncer.store.database import Connection
 from syncer.store.pages import Checkpoint, Claim
 from syncer.store.pulls import End, Ending, Loss, Scope, Settled, StoredPull, Turn
+from syncer.tracing import Span, span
 
 # Seconds of waiting for quota that are worth a write of their own with a page.
 _WAIT_TOLD = 30.0
@@ -96,8 +99,10 @@ def run_pull(
     """
     scope = plan.scope
     leases.ensure_source(connection, scope.source, account=plan.account, prefix=scope.prefix)
-    with _claimed(connection, plan, waiting) as epoch:
+    with _claimed(connection, plan, waiting) as epoch, ExitStack() as told:
         run_id = pulls.begin_run(connection, scope.source, plan.kind, holder=plan.holder)
+        told.enter_context(bound_contextvars(run=run_id))
+        traced = told.enter_context(span("pull", source=scope.source, kind=plan.kind.value, run_id=run_id))
         claim = Claim(scope.source, epoch, plan.lease_seconds, run_id)
         try:
             stored = _take_up(connection, source, plan, claim)
@@ -112,6 +117,8 @@ def run_pull(
                 trouble=_trouble(failure),
             )
             raise
+        told.enter_context(bound_contextvars(pull=stored.pull_id))
+        traced.note(pull_id=stored.pull_id, resumed=stored.resumed)
         attempt = _Attempt(
             connection=connection,
             source=source,
@@ -122,6 +129,7 @@ def run_pull(
             on_progress=on_progress,
         )
         outcome, reason, error = attempt.carry_out()
+        traced.note(outcome=outcome)
         pulls.end_run(
             connection,
             scope.source,
@@ -221,24 +229,31 @@ class _Attempt:
     def _read(self) -> None:
         while self.state.phase in {Phase.LISTING, Phase.TAIL}:
             self.waiting.stop.check()
-            answer = self.source.list_page(
-                order=self.state.order,
-                prefix=self.plan.scope.prefix,
-                page_size=self.plan.scope.page_size,
-                context=self.state.context,
-            )
-            match answer:
-                case Page():
-                    self._commit(answer)
-                case EndOfListing():
-                    end = EndOfListing(answer.ambiguous or self.state.asked_before or self._answered_before())
-                    cause = Ending(end.ambiguous, self.state.phase, self._context_hash())
-                    self._turn(machine.on_end(self.state, end), cause)
-                case ContextLost():
-                    loss = Loss(answer.code, self.state.phase, self._context_hash())
-                    self._turn(machine.on_lost(self.state, answer), loss)
-                case _:
-                    assert_never(answer)
+            at = self.state
+            with span("page", source=self.claim.source, pull_id=self.pull_id, part=at.phase.value) as traced:
+                traced.note(generation=at.generation, page=at.page + 1)
+                self._read_page(traced)
+
+    def _read_page(self, traced: Span) -> None:
+        answer = self.source.list_page(
+            order=self.state.order,
+            prefix=self.plan.scope.prefix,
+            page_size=self.plan.scope.page_size,
+            context=self.state.context,
+        )
+        match answer:
+            case Page():
+                traced.note(entries=answer.entries)
+                self._commit(answer)
+            case EndOfListing():
+                end = EndOfListing(answer.ambiguous or self.state.asked_before or self._answered_before())
+                cause = Ending(end.ambiguous, self.state.phase, self._context_hash())
+                self._turn(machine.on_end(self.state, end), cause)
+            case ContextLost():
+                loss = Loss(answer.code, self.state.phase, self._context_hash())
+                self._turn(machine.on_lost(self.state, answer), loss)
+            case _:
+                assert_never(answer)
 
     def _commit(self, page: Page) -> None:
         """Commit a page with the checkpoint behind it, then see what its commit has shown."""

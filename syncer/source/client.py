@@ -24,6 +24,7 @@ from syncer.source.patience import Patience
 from syncer.source.quota import Limiter
 from syncer.source.signing import SignatureMethod, encode, signature, string_to_sign
 from syncer.source.tally import SUCCESS, Tally
+from syncer.tracing import span
 
 MOST_FILE_IDS = 100
 """File ids in one call at most (VodBackupGet, `fileId.n`)."""
@@ -190,11 +191,13 @@ class VodSource:
         self.tally.made += 1
         began = self._monotonic()
         timestamp, nonce = int(self._clock().timestamp()), self._random.randint(1, _LARGEST_NONCE)
-        outcome = self._read(self._wire.get(self._signed_query(params, timestamp, nonce)))
-        name = _name(outcome)
+        with span("api_call") as call:
+            outcome = self._read(self._wire.get(self._signed_query(params, timestamp, nonce)))
+            name = _name(outcome)
+            call.note(code=name)
         self.tally.outcomes[name] += 1
         # The API knows no request id: time and nonce are all by which its operators could find a request.
-        _log.debug("api call", outcome=name, timestamp=timestamp, nonce=nonce, seconds=self._monotonic() - began)
+        _log.debug("api_call", outcome=name, timestamp=timestamp, nonce=nonce, seconds=self._monotonic() - began)
         return outcome
 
     def _signed_query(self, params: Mapping[str, str], timestamp: int, nonce: int) -> str:

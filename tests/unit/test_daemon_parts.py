@@ -6,8 +6,8 @@ import socket
 from pathlib import Path
 
 from syncer.daemon.notify import Supervisor
-from syncer.daemon.secrets import redacted
 from syncer.settings import load_settings
+from syncer.settings.redaction import redacted
 
 SETTINGS = load_settings(
     {

@@ -71,6 +71,6 @@ class Heartbeat:
             if reply.body.startswith(b"OK ("):
                 raise endpoint.error(f"it answered {reply.body[:60].decode('utf-8', 'replace')}", permanent=True)
         except NotifyError as error:
-            _log.warning("heartbeat not heard", reason=str(error))
+            _log.warning("heartbeat_not_heard", reason=str(error))
             return False
         return True
