@@ -30,12 +30,13 @@ def daemon(
     daemons share the work. A stop finishes the page in hand; the next start goes on from there. SIGHUP reads the
     settings anew, files with secrets included; what is wrong with them is logged, and the old ones stay.
     """
+    app = make_app(config)
+
     from syncer.cli.logs import configure
     from syncer.daemon.service import Daemon
     from syncer.settings import load_settings
     from syncer.web.server import WebServer
 
-    app = make_app(config)
     page = WebServer(app.settings)
     service = Daemon(
         app,
@@ -43,7 +44,7 @@ def daemon(
         alerts_seconds=alerts_every,
         attachments=[page.attach],
         read_settings=lambda: load_settings(os.environ, config),
-        settings_taken=lambda settings: configure(settings.log_level, settings.log_format),
+        settings_taken=configure,
     )
     with stopping(app), reloading(service.reload):
         try:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from syncer.settings import Settings
 
 _LINES = frozenset({"exception", "traceback"})
+_SEEN: list[Settings] = []
+_REMEMBERED = 10
 _OF_RICH = ("rich.console", "rich.pretty", "rich.traceback")
 _NAMES = frozenset({"event", "level", "timestamp"})
 
@@ -38,7 +40,7 @@ def configure(settings: Settings, *, level: str | None = None) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            _Clean(Redaction(settings), for_people=not as_json),
+            _Clean(Redaction(*_remembered(settings)), for_people=not as_json),
             structlog.processors.JSONRenderer(ensure_ascii=False)
             if as_json
             else structlog.dev.ConsoleRenderer(colors=terminal),
@@ -51,6 +53,13 @@ def configure(settings: Settings, *, level: str | None = None) -> None:
     if as_json:
         sys.excepthook = _crashed
         threading.excepthook = _thread_crashed
+
+
+def _remembered(settings: Settings) -> list[Settings]:
+    """Return these settings and the last ones before them: a pull that runs goes on with the secrets it began with."""
+    _SEEN.append(settings)
+    del _SEEN[:-_REMEMBERED]
+    return _SEEN
 
 
 def _structlog(*, with_rich: bool) -> Any:

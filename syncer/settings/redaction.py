@@ -16,10 +16,11 @@ _SIGNED = re.compile(r"(?i)\b(signature|sign|secretid|secretkey|token|access_tok
 
 
 class Redaction:
-    """Hides the secrets of `settings`: plain, as they stand in an address, and as Python writes them."""
+    """Hides the secrets of all of `settings`: plain, as they stand in an address, and as Python writes them."""
 
-    def __init__(self, settings: Settings) -> None:
-        spellings = {spelling for secret in _secrets(settings) for spelling in _spellings(secret)}
+    def __init__(self, *settings: Settings) -> None:
+        secrets = {secret for each in settings for secret in _secrets(each)}
+        spellings = {spelling for secret in secrets for spelling in _spellings(secret)}
         longest_first = sorted((each for each in spellings if len(each) >= _SHORTEST), key=len, reverse=True)
         self._secret = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 

@@ -181,6 +181,7 @@ Index(
     unique=True,
     postgresql_where=text("kind = 'full' and finished_at is null"),
 )
+Index("pull_full_idx", pull.c.source, pull.c.pull_id, postgresql_where=text("kind = 'full'"))
 Index("pull_open_idx", pull.c.source, postgresql_where=text("finished_at is null"))
 Index("pull_settled_idx", pull.c.source, pull.c.pull_id, postgresql_where=text("settled_run is not null"))
 
