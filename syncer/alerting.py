@@ -12,19 +12,22 @@ from functools import lru_cache
 
 import structlog
 
+from syncer.alerts.beat import Beat
 from syncer.alerts.digest import Digest, as_json, compose
 from syncer.alerts.dispatch import Address, Sent, send_due
 from syncer.alerts.evaluate import Moved, evaluate
+from syncer.alerts.hearing import Hearing
 from syncer.alerts.message import Language, Recipient
-from syncer.alerts.notifiers import Heartbeat, Surroundings, make_notifiers
+from syncer.alerts.notifiers import Heartbeat, LastResort, Surroundings, make_notifiers
 from syncer.alerts.policy import Addressee, Group, Policy, QuietHours, Tier
+from syncer.alerts.rules import RECIPIENT
 from syncer.alerts.transitions import Step
 from syncer.errors import SettingsError, SyncerError
 from syncer.schedule import Cron, find_zone
 from syncer.settings import Secret, Settings, SourceSettings
-from syncer.store import alert_facts, outbox
+from syncer.store import alert_facts, alert_marks, alerts, outbox
 from syncer.store.alert_facts import Load
-from syncer.store.database import connect
+from syncer.store.database import Connection, connect
 
 _MINUTES_A_DAY = 1440
 # A schedule's times are counted from here, this many of them at most and no further than a week.
@@ -44,6 +47,7 @@ class Alerting:
     _recipients: dict[str, tuple[tuple[Recipient, Addressee], ...]] = field(
         default_factory=dict, init=False, repr=False
     )
+    _unheard: set[str] = field(default_factory=set, init=False, repr=False)
 
     def recipients(self, source: SourceSettings) -> tuple[Recipient, ...]:
         """Return those to be told of a source's alerts. Raises SettingsError with every mistake in an address."""
@@ -60,10 +64,25 @@ class Alerting:
             ):
                 escalation = each.escalation or number >= len(ordinary)
                 language = _language(url, each, source)
-                addressee = Addressee(each.identity, each.name, language, each.minimum, escalation)
-                found.setdefault(each.identity, (each, addressee))
+                addressee = Addressee(
+                    each.identity, each.name, language, each.minimum, escalation=escalation, address=each.address
+                )
+                known, _ = found.setdefault(each.identity, (each, addressee))
+                if known.address != each.address:
+                    raise SettingsError(
+                        f'SYNCER_ESCALATE: "{each.name}" is the name= of another address in SYNCER_NOTIFY.'
+                    )
             self._recipients[source.name] = tuple(found.values())
         return self._recipients[source.name]
+
+    def _last_resort(self, source: SourceSettings) -> tuple[Recipient, Addressee] | None:
+        """Return the dead-man's switch as the recipient of what nobody else can be told."""
+        heartbeat = self._heartbeat(source)
+        if heartbeat is None:
+            return None
+        identity, name = heartbeat.identity, f"heartbeat {heartbeat.host}"
+        recipient = Recipient(name, identity, LastResort(heartbeat), address=identity)
+        return recipient, Addressee(identity, name, last_resort=True, address=identity)
 
     def check(self, source: SourceSettings) -> None:
         """Raise SettingsError for a mistake in an address: better before a pull than after it."""
@@ -95,6 +114,7 @@ class Alerting:
             loads=tuple(self._loads(source)),
             calls_limit=float(source.calls_per_minute * _MINUTES_A_DAY),
             failures=source.alert_failures,
+            tuning=source.alert_rules,
         )
 
     def evaluate(self, url: str, sources: Iterable[SourceSettings]) -> dict[str, list[Moved]]:
@@ -102,11 +122,20 @@ class Alerting:
         moved = {}
         with connect(url) as connection:
             for source in sources:
-                moved[source.name] = evaluate(connection, self.policy(source))
+                policy = self.policy(source)
+                self._know(connection, source, policy.addressees)
+                moved[source.name] = evaluate(connection, policy)
                 for each in moved[source.name]:
                     level = logging.DEBUG if each.step == Step.COUNT else logging.INFO
                     _log.log(level, "alert", source=source.name, **_fields(each))
         return moved
+
+    @staticmethod
+    def _know(connection: Connection, source: SourceSettings, addressees: Iterable[Addressee]) -> None:
+        """Let the database know who is to be told: new ones, new addresses, and who is no more."""
+        present = [each.known_by for each in addressees]
+        outbox.know(connection, [(source.name, *each) for each in present])
+        outbox.note_absent(connection, source.name, [identity for identity, _, _ in present])
 
     def evaluate_quietly(self, url: str, source: SourceSettings) -> None:
         """Evaluate a source after its pull; a failure is logged only, for the next evaluation sees the same facts."""
@@ -117,23 +146,76 @@ class Alerting:
             _log.warning("alerts_not_evaluated", source=source.name, reason=reason)
 
     def send(self, url: str, sources: Iterable[SourceSettings] | None = None) -> Sent:
-        """Send what the outbox holds for the recipients of `sources`, or of all. Raises SyncerError."""
-        notifiers: dict[Address, Recipient] = {
-            (source.name, each.identity): each
-            for source in (self.settings.sources if sources is None else sources)
-            for each in self.recipients(source)
-        }
+        """Send what the outbox holds for the recipients of `sources`, or of all. Raises SyncerError.
+
+        That nobody of a source's recipients can be reached is logged as an error, once until it changes.
+        """
+        chosen = tuple(self.settings.sources if sources is None else sources)
+        notifiers: dict[Address, Recipient] = {}
+        for source in chosen:
+            resort = self._last_resort(source)
+            for each in (*self.recipients(source), *(() if resort is None else resort[:1])):
+                notifiers[source.name, each.identity] = each
         with connect(url) as connection:
-            return send_due(connection, notifiers, monotonic=self.around.monotonic, stopping=self.stopping)
+            for source in chosen:
+                self._know(connection, source, self._addressees(source))
+            sent = send_due(connection, notifiers, monotonic=self.around.monotonic, stopping=self.stopping)
+            for source in chosen:
+                self._log_unheard(self.hearing(connection, source))
+        return sent
+
+    def hearings(self, url: str) -> list[Hearing]:
+        """Return who can be told of alerts, for each source, mistakes in addresses included. Raises SyncerError."""
+        found = []
+        with connect(url) as connection:
+            for source in self.settings.sources:
+                try:
+                    found.append(self.hearing(connection, source))
+                except SettingsError as error:
+                    at = alert_marks.take(connection).at
+                    found.append(Hearing(source.name, at, mistake=" ".join(error.problems).rstrip(".")))
+        return found
+
+    def _log_unheard(self, hearing: Hearing) -> None:
+        if hearing.unheard and hearing.source not in self._unheard:
+            self._unheard.add(hearing.source)
+            _log.error("alerts_unheard", source=hearing.source, reason=hearing.unheard)
+        elif not hearing.unheard and hearing.source in self._unheard:
+            self._unheard.remove(hearing.source)
+            _log.info("alerts_heard", source=hearing.source)
+
+    def hearing(self, connection: Connection, source: SourceSettings) -> Hearing:
+        """Return who can be told of a source's alerts now. Raises SettingsError for a mistake in an address."""
+        people = self.recipients(source)
+        identities = [each.identity for each in people]
+        silent = source.alert_rules.span(RECIPIENT, "silent")
+        return Hearing(
+            source.name,
+            alert_marks.take(connection).at,
+            recipients=len(people),
+            deaf=alert_facts.deaf(connection, source.name, identities, silent),
+            open_alerts=sum(alerts.count_open(connection).get(source.name, {}).values()),
+            untried_since=outbox.untried_since(connection, source.name, identities),
+        )
+
+    def unheard(self, url: str, source: SourceSettings) -> str | None:
+        """Return why none of a source's recipients can be reached; None while one can, and when nobody knows."""
+        try:
+            with connect(url) as connection:
+                return self.hearing(connection, source).unheard
+        except SyncerError as error:
+            _log.warning("alerts_not_judged", source=source.name, reason=str(error))
+            return None
 
     def put_test(self, url: str, source: SourceSettings) -> int:
         """Put a test message for every recipient of a source into the outbox; return how many there are."""
         with connect(url) as connection:
-            now, _ = alert_facts.horizon(connection)
-            for each in self._addressees(source):
+            now = alert_marks.take(connection).at
+            people = [addressee for _, addressee in self._known(source)]
+            outbox.know(connection, [(source.name, *each.known_by) for each in people])
+            for each in people:
                 digest = Digest("test", source.name, "test", "critical", now, number=uuid.uuid4().int >> 96)
                 body = as_json(compose(digest, each.language, find_zone(source.timezone)))
-                outbox.know_recipient(connection, source.name, each.identity, each.name)
                 outbox.retry_now(connection, source.name, each.identity)
                 outbox.put(
                     connection,
@@ -147,18 +229,14 @@ class Alerting:
                 )
         return len(self.recipients(source))
 
-    def beat(self, source: SourceSettings, *, proven: bool, seconds: float, text: str) -> None:
-        """Tell the source's dead-man's switch, if it has one, how a full pull ended. Raises SettingsError alone."""
-        heartbeat = self._heartbeat(source)
-        if heartbeat is None:
-            return
-        if proven:
-            heartbeat.success(seconds, text)
-        else:
-            heartbeat.failure(text)
+    def beat(self, source: SourceSettings) -> Beat:
+        """Return how the source's dead-man's switch, if it has one, is told of a run. Raises SettingsError."""
+        return Beat(self._heartbeat(source))
 
     def _addressees(self, source: SourceSettings) -> Iterable[Addressee]:
-        return (addressee for _, addressee in self._known(source))
+        resort = self._last_resort(source)
+        people = [addressee for _, addressee in self._known(source)]
+        return people if resort is None else [*people, resort[1]]
 
     def _loads(self, source: SourceSettings) -> Iterable[Load]:
         for each in self.settings.sources:
@@ -174,7 +252,7 @@ def _groups(source: SourceSettings) -> Iterable[Group]:
     for group in source.groups:
         tiers = source.expiry_tiers if group.tiers is None else group.tiers
         own = tuple(Tier(tier.name, tier.span, tier.share) for tier in tiers)
-        yield Group(group.name, group.prefix, own, group.silence)
+        yield Group(group.name, group.prefix, own, group.silence, group.rules)
 
 
 def _language(url: Secret, recipient: Recipient, source: SourceSettings) -> Language:

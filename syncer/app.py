@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from syncer.alerting import Alerting
+from syncer.alerts.beat import Beat
 from syncer.alerts.notifiers import Surroundings
-from syncer.errors import Stopped
+from syncer.errors import Busy, Fenced, Stopped, SyncerError
 from syncer.model import PullKind
 from syncer.pull.lookup import Lookup
 from syncer.pull.run import Plan, Progress, RunResult, run_pull
@@ -108,15 +109,29 @@ class App:
         pull by an evaluation of the source's alerts, a full one by the heartbeat.
         """
         self.alerting.check(source)
+        beat = self.alerting.beat(source) if kind is PullKind.FULL else Beat(None)
         began = time.monotonic()
         wanted = plan(source, kind, allow_sweep=allow_sweep, seen_epoch=seen_epoch)
-        result = self._pull(url, source, wanted, on_progress=on_progress)
-        if kind is PullKind.FULL and not isinstance(result.error, Stopped):
-            text = str(result.error or result.reason or result.outcome)
-            proven = result.totals["verdict"] == "proven"
-            self.alerting.beat(source, proven=proven, seconds=time.monotonic() - began, text=text)
+        try:
+            result = self._pull(url, source, wanted, on_begin=beat.begin, on_progress=on_progress)
+        except (Busy, Fenced, Stopped):
+            raise
+        except SyncerError as error:
+            beat.end(seconds=time.monotonic() - began, text=str(error), failed=True)
+            raise
+        if not isinstance(result.error, Stopped | Busy | Fenced):
+            self._beat(url, source, beat, result, seconds=time.monotonic() - began)
         self.alerting.evaluate_quietly(url, source)
         return result
+
+    def _beat(self, url: str, source: SourceSettings, beat: Beat, result: RunResult, *, seconds: float) -> None:
+        """Tell the dead-man's switch how a run ended: well only if it is proven and somebody can be told of alerts."""
+        proven = result.totals["verdict"] == "proven"
+        text = str(result.error or result.reason or result.outcome)
+        unheard = self.alerting.unheard(url, source) if proven else None
+        if unheard:
+            text = f"The pull is proven, but {unheard}.\n{text}"
+        beat.end(seconds=seconds, text=text, failed=not proven or unheard is not None)
 
     def _pull(
         self,
@@ -124,13 +139,14 @@ class App:
         source: SourceSettings,
         wanted: Plan,
         *,
+        on_begin: Callable[[], None],
         on_progress: Callable[[Progress], None],
     ) -> RunResult:
         waiting = Waiting(time.sleep, self.stop, time.monotonic)
         with connect(url, pinned=True) as connection, self.source(source, connection, waiting) as api:
             tiers = [(tier.name, tier.span, tier.share) for tier in source.expiry_tiers]
             remember_tiers(connection, source.name, tiers)
-            result = run_pull(connection, api, wanted, waiting=waiting, on_progress=on_progress)
+            result = run_pull(connection, api, wanted, waiting=waiting, on_begin=on_begin, on_progress=on_progress)
             if result.outcome in {"complete", "unproven"}:
                 count_day(connection, source.name, pull_id=result.pull_id)
                 if wanted.kind is PullKind.FULL:

@@ -69,6 +69,12 @@ class SweepRefused(SyncerError):
     exit_code = 6
 
 
+class Unheard(SyncerError):
+    """Alerts wait to be told, and none of those who are to be told can be reached."""
+
+    exit_code = 7
+
+
 class Busy(SyncerError):
     """Another process is pulling this source."""
 

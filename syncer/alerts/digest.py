@@ -17,6 +17,7 @@ _LONGEST_NAME = 120
 _STATUS: Mapping[str, Status] = {
     "raised": "raised",
     "updated": "raised",
+    "standing": "raised",
     "escalated": "escalated",
     "reminder": "reminder",
     "resolved": "resolved",
@@ -32,7 +33,8 @@ class Digest:
     """Everything that a message about an alert says, in no language yet.
 
     `number` counts the alert's messages, `as_of` is the start of the last proven pull. With `of_files` the message
-    speaks of files. `ending` is why the alert was resolved.
+    speaks of files. `ending` is why the alert was resolved. `rest` are the members that no acknowledgement covers
+    (None: there is none), `acknowledged_by` took notice of all. `examples` are of the newcomers when these are told.
     """
 
     kind: str
@@ -48,6 +50,8 @@ class Digest:
     raised_at: datetime | None = None
     members: Count = _NONE
     newcomers: Count = _NONE
+    rest: Count | None = None
+    acknowledged_by: str = ""
     examples: Sequence[Example] = ()
     shares: Sequence[Share] = ()
     as_of: datetime | None = None
@@ -59,6 +63,11 @@ class Digest:
     def key(self) -> str:
         """The idempotency key: the same however often and by whomever this message is composed or sent."""
         return f"{self.source}/{self.alert_id or 'test'}/{self.number}-{self.kind}"
+
+    @property
+    def spoken_of(self) -> Count:
+        """The files that the title counts: a reminder speaks of those that somebody must still take notice of."""
+        return self.members if self.rest is None or self.kind not in {"reminder", "escalated"} else self.rest
 
     @property
     def sql(self) -> str:
@@ -109,6 +118,7 @@ def facts(digest: Digest) -> dict[str, JSON]:
             "bytes": digest.members.bytes,
             "new_files": digest.newcomers.files,
             "new_bytes": digest.newcomers.bytes,
+            "unacknowledged_files": digest.members.files if digest.rest is None else digest.rest.files,
             "by_prefix": [{"prefix": each.prefix, "files": each.files, "bytes": each.bytes} for each in digest.shares],
             "most_urgent": [
                 {
@@ -144,71 +154,105 @@ class _Speaker:
 
     def title(self) -> str:
         digest = self._digest
+        whose = f"{digest.source}/{digest.group}" if digest.group and digest.of_files else digest.source
         if digest.kind == "test":
-            return f"[{digest.source}] {self._words.steps['test']}"
+            return f"[{whose}] {self._words.steps['test']}"
         step = self._words.steps[digest.kind].format(
             sentence=self.sentence(),
             new=self._words.files(digest.newcomers.files),
             age=self._ago(digest.raised_at),
             ending=self._words.endings.get(digest.ending, digest.ending),
         )
-        return f"[{digest.source}] {step}"
+        return f"[{whose}] {step}"
 
     def sentence(self) -> str:
-        digest = self._digest
-        proven = (
-            self._label("proven", as_of=self._moment(digest.as_of), age=self._ago(digest.as_of))
-            if digest.as_of
-            else self._label("never", since=self._moment(digest.detail.get("since")))
-        )
-        given = {name: _one_line(value) for name, value in digest.detail.items()}
+        digest, detail = self._digest, self._digest.detail
+        given = {name: _one_line(value) for name, value in detail.items()}
         return self._words.rules[digest.rule].format_map(
             {
                 **given,
-                "files": self._words.files(digest.members.files),
-                "size": words.size(digest.members.bytes),
+                "files": self._words.files(digest.spoken_of.files),
+                "verb": "expires" if digest.spoken_of.files == 1 else "expire",
+                "size": words.size(digest.spoken_of.bytes),
                 "within": self._words.within(digest.tier),
-                "proven": proven,
-                "sizes": self._sizes(),
+                "grace": self._words.span(detail.get("grace", 0)),
+                "proven": self._proven(),
+                "shrunk": self._shrunk(),
+                "runs": self._words.times(detail.get("failures", 0), "run"),
+                "pulls": self._words.times(detail.get("pulls", 0), "full pull"),
+                "cause": self._words.causes.get(detail.get("kind", ""), self._words.causes["other"]),
+                "entries": self._words.entries(detail.get("entries", 0)),
+                "deaf": self._deaf(),
             }
         )
 
-    def _sizes(self) -> str:
-        usual = self._digest.detail.get("usual_bytes")
-        if not usual:
-            return ""
-        return self._label("sizes", bytes=words.size(self._digest.detail["bytes"]), usual_bytes=words.size(usual))
+    def _proven(self) -> str:
+        """Say since when nothing was proven, as it was when the alert was last judged."""
+        detail = self._digest.detail
+        proven_at = _instant(detail.get("proven_at"))
+        if proven_at is not None:
+            return self._label("proven", as_of=self._moment(proven_at), age=self._ago(proven_at))
+        changed_at = _instant(detail.get("changed_at"))
+        if changed_at is not None:
+            return self._label("changed", since=self._moment(changed_at))
+        return self._label("never", since=self._moment(_instant(detail.get("since"))))
+
+    def _shrunk(self) -> str:
+        detail, found = self._digest.detail, []
+        if detail.get("usual"):
+            found.append(self._label("listed", listed=f"{detail['listed']:,}", usual=f"{detail['usual']:,}"))
+        if detail.get("usual_bytes"):
+            sizes = (words.size(detail["bytes"]), words.size(detail["usual_bytes"]))
+            found.append(self._label("sizes", bytes=sizes[0], usual_bytes=sizes[1]))
+        return self._words.labels["and"].join(found)
+
+    def _deaf(self) -> str:
+        detail = self._digest.detail
+        if detail.get("refuses", True):
+            return self._words.labels["refuses"]
+        return self._label("silent", age=self._ago(_instant(detail.get("since"))))
 
     def lines(self) -> list[str]:
         digest = self._digest
         if digest.kind == "test":
             return [self._label("test", source=digest.source)]
-        found = [self.title()]
+        found = []
         if digest.group and digest.of_files:
             found.append(self._label("group", group=digest.group, prefix=_visible(digest.prefix)))
-        if digest.of_files and digest.kind != "resolved":
+        if digest.acknowledged_by:
+            found.append(self._label("noticed", by=_visible(digest.acknowledged_by)))
+        if digest.kind == "resolved":
+            return [*found, self._age(), self._label("runbook", rule=digest.rule)]
+        found += self._said()
+        if digest.of_files:
             found += self._of_files()
         elif digest.rule != "stale":
             found.append(self._age())
         found.append(self._label("runbook", rule=digest.rule))
-        if digest.kind != "resolved":
-            found.append(self._label("ack", alert=digest.alert_id))
-        return found
+        return found if digest.acknowledged_by else [*found, self._label("ack", alert=digest.alert_id)]
+
+    def _said(self) -> list[str]:
+        """Return what the API, a service or a pull said, as it said it."""
+        detail = self._digest.detail
+        names = [name for name in ("error", "reason") if detail.get(name)]
+        return [self._label(name, **{name: _one_line(detail[name])}) for name in names]
 
     def _of_files(self) -> list[str]:
-        digest, found = self._digest, []
-        if digest.examples and digest.examples[0].expires_at and digest.rule == "expiring":
+        digest, found, news = self._digest, list[str](), self._digest.kind == "updated"
+        if digest.rest is not None and 0 < digest.rest.files < digest.members.files:
+            found.append(self._label("covered", files=self._words.files(digest.members.files - digest.rest.files)))
+        if digest.examples and digest.examples[0].expires_at and digest.rule == "expiring" and not news:
             first = digest.examples[0].expires_at
             left = self._words.span((first - digest.at).total_seconds())
             found.append(self._label("first", first=self._moment(first), left=left))
         if digest.shares:
             found += ["", self._label("by_prefix"), *map(self._share, digest.shares)]
-        heading = "latest" if digest.rule == VANISHED else "urgent"
+        heading = ("latest" if digest.rule == VANISHED else "urgent") + ("_new" if news else "")
         found += ["", self._label(heading), *map(self._example, digest.examples)]
         return [*found, "", self._age(), self._label("sql"), f"  {digest.sql}"]
 
     def _share(self, share: Share) -> str:
-        named = {"": self._label("no_prefix"), "…": self._label("rest")}.get(share.prefix, _visible(share.prefix))
+        named = f"{_visible(share.prefix)}…" if share.prefix else self._label("no_prefix")
         return f"  {named}: {self._words.files(share.files)}, {words.size(share.bytes)}"
 
     def _example(self, example: Example) -> str:
@@ -226,10 +270,8 @@ class _Speaker:
     def _ago(self, instant: datetime | None) -> str:
         return "" if instant is None else self._words.span((self._digest.at - instant).total_seconds())
 
-    def _moment(self, instant: object) -> str:
-        if isinstance(instant, str):
-            instant = datetime.fromisoformat(instant)
-        return f"{instant.astimezone(self._zone):%Y-%m-%d %H:%M %Z}" if isinstance(instant, datetime) else ""
+    def _moment(self, instant: datetime | None) -> str:
+        return "" if instant is None else f"{instant.astimezone(self._zone):%Y-%m-%d %H:%M %Z}"
 
     def _label(self, label: str, /, **given: object) -> str:
         return self._words.labels[label].format_map(given)
@@ -237,6 +279,13 @@ class _Speaker:
 
 def _iso(instant: datetime | None) -> str | None:
     return None if instant is None else instant.isoformat()
+
+
+def _instant(value: object) -> datetime | None:
+    """Return an instant of a detail, which was text once the database kept it."""
+    if isinstance(value, str):
+        return datetime.fromisoformat(value)
+    return value if isinstance(value, datetime) else None
 
 
 def _one_line(value: object) -> object:

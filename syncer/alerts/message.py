@@ -63,9 +63,10 @@ class Service(Protocol):
 class Notifier(Service, Protocol):
     """A recipient with its preferences. Nothing here but the service itself holds a secret.
 
-    `name` is shown to people. `identity` is stable while the recipient is the same, whatever its place in the list,
-    its name and its preferences: the key under which its deliveries are remembered. Messages of less than `minimum`
-    are not meant for it; `escalation` says that it wants only what was escalated. Whoever dispatches obeys these.
+    `name` is shown to people. `identity` is stable while the recipient is the same, whatever its place in the list and
+    its preferences: the key under which its deliveries are remembered. `address` differs when it is reached elsewhere.
+    Messages of less than `minimum` are not meant for it; `escalation` says that it wants only what was escalated.
+    Whoever dispatches obeys these.
     """
 
     @property
@@ -75,6 +76,10 @@ class Notifier(Service, Protocol):
     @property
     def identity(self) -> str:
         """The key of its deliveries."""
+
+    @property
+    def address(self) -> str:
+        """A digest of who is reached."""
 
     @property
     def language(self) -> Language:
@@ -96,6 +101,7 @@ class Recipient:
     name: str
     identity: str
     service: Service = field(repr=False, compare=False)
+    address: str = ""
     language: Language = "en"
     minimum: Severity = "info"
     escalation: bool = False

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
 from syncer.alerts.message import SEVERITIES, Language, Severity
+from syncer.alerts.tuning import DEFAULTS, Tuning
 from syncer.store.alert_facts import Load
 
 
@@ -44,23 +45,34 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Files whose names begin with `prefix` (the longest that fits), with tiers and silenced rules of their own."""
+    """Files whose names begin with `prefix` (the longest that fits), with tiers, silence and tuning of their own."""
 
     name: str
     prefix: str
     tiers: tuple[Tier, ...]
     silence: frozenset[str] = frozenset()
+    tuning: Tuning = DEFAULTS
 
 
 @dataclass(frozen=True, slots=True)
 class Addressee:
-    """Somebody to be told: `escalation` when only of what was escalated."""
+    """Somebody to be told: `escalation` when only of what was escalated.
+
+    `last_resort` is no person but the dead-man's switch, told only that nobody else can be reached.
+    """
 
     identity: str
     name: str
     language: Language = "en"
     minimum: Severity = "info"
     escalation: bool = False
+    last_resort: bool = False
+    address: str = ""
+
+    @property
+    def known_by(self) -> tuple[str, str, str]:
+        """Identity, name and address, as the outbox keeps them."""
+        return self.identity, self.name, self.address
 
     def wants(self, severity: Severity) -> bool:
         """Return whether messages of this severity are meant for it."""
@@ -89,6 +101,12 @@ class Policy:
     loads: tuple[Load, ...] = ()
     calls_limit: float = 0.0
     failures: int = 3
+    tuning: Tuning = DEFAULTS
+
+    def tuned(self, group: str) -> Tuning:
+        """Return how the rules are tuned for a group ("" for none)."""
+        own = next((each.tuning for each in self.groups if each.name == group), DEFAULTS)
+        return own.over(self.tuning)
 
     def silences(self, rule: str, group: str) -> bool:
         """Return whether a rule is silenced for a group ("" for none)."""

@@ -16,16 +16,9 @@ from syncer.alerts.policy import Policy, Tier
 from syncer.store.alert_facts import Facts, FullPull
 from syncer.store.alert_files import EXPIRING, OVERDUE, VANISHED, Crowd, Watch
 
-# A file that is still listed counts as overdue this long after its expiry; the API deletes when it pleases.
-GRACE = timedelta(days=1)
+RECIPIENT = "recipient"
 # A pull in progress may take this much longer than its forecast before the data count as too old.
 _FORECAST_SLACK = timedelta(minutes=10)
-# A pull is absurdly short when it lists less than this share of what the pulls before it listed.
-_SHORT = 0.5
-_SHORT_HISTORY = 3
-_SHORT_FILES = 20
-# Schedules that need more than this share of the quota leave no room for retries and people.
-_QUOTA_SHARE = 0.9
 _DAY, _SIX_HOURS = timedelta(days=1), timedelta(hours=6)
 
 
@@ -70,7 +63,9 @@ def watches(policy: Policy, facts_until: datetime | None) -> tuple[Watch, ...]:
         if not policy.silences(EXPIRING, name):
             found += [_tier_watch(tier, tiers, scope) for tier in tiers]
         if not policy.silences(OVERDUE, name) and facts_until is not None:
-            found.append(Watch(rule=OVERDUE, before=facts_until - GRACE, **scope))
+            # The API deletes when it pleases: only after a while is it odd that a file is still listed.
+            grace = policy.tuned(name).span(OVERDUE, "grace")
+            found.append(Watch(rule=OVERDUE, before=facts_until - grace, grace=grace, **scope))
         if not policy.silences(VANISHED, name):
             found.append(Watch(rule=VANISHED, **scope))
     return tuple(found)
@@ -113,10 +108,16 @@ def judge(facts: Facts, policy: Policy) -> list[Finding]:
 
 def _expiring(facts: Facts, policy: Policy) -> Iterator[Finding]:
     """Find live files that came within a tier; the tiers are disjoint, what has expired is in none."""
+    for watch, crowd in _crowds(EXPIRING, facts, policy):
+        tiers = next((each.tiers for each in policy.groups if each.name == watch.group), policy.tiers)
+        yield _of_files(watch, crowd, policy, _nearness(watch, tiers), _window(watch))
+
+
+def _crowds(rule: str, facts: Facts, policy: Policy) -> Iterator[tuple[Watch, Crowd]]:
+    """Yield what a rule watches and finds in such numbers that it is worth an alert."""
     for watch, crowd in facts.crowds:
-        if watch.rule == EXPIRING and crowd.members.files:
-            tiers = next((each.tiers for each in policy.groups if each.name == watch.group), policy.tiers)
-            yield _of_files(watch, crowd, _nearness(watch, tiers), _window(watch))
+        if watch.rule == rule and crowd.members.files >= policy.tuned(watch.group).number(rule, "least"):
+            yield watch, crowd
 
 
 def _nearness(watch: Watch, tiers: tuple[Tier, ...]) -> Severity:
@@ -132,31 +133,33 @@ def _window(watch: Watch) -> timedelta:
     return min(_DAY, (watch.span - (watch.inner_span or timedelta())) / 4)
 
 
-def _vanished(facts: Facts, _policy: Policy) -> Iterator[Finding]:
+def _vanished(facts: Facts, policy: Policy) -> Iterator[Finding]:
     """Find files that went before their expiry, until they return or would have expired."""
-    for watch, crowd in facts.crowds:
-        if watch.rule == VANISHED and crowd.members.files:
-            yield _of_files(watch, crowd, "critical", _SIX_HOURS)
+    for watch, crowd in _crowds(VANISHED, facts, policy):
+        yield _of_files(watch, crowd, policy, "critical", _SIX_HOURS)
 
 
-def _overdue(facts: Facts, _policy: Policy) -> Iterator[Finding]:
+def _overdue(facts: Facts, policy: Policy) -> Iterator[Finding]:
     """Find files that the last proven pull listed although they had expired a day before."""
-    for watch, crowd in facts.crowds:
-        if watch.rule == OVERDUE and crowd.members.files:
-            yield _of_files(watch, crowd, "info", _DAY)
+    for watch, crowd in _crowds(OVERDUE, facts, policy):
+        yield _of_files(watch, crowd, policy, "info", _DAY)
 
 
-def _of_files(watch: Watch, crowd: Crowd, severity: Severity, window: timedelta) -> Finding:
-    return Finding(watch.rule, severity, watch.tier, watch.group, crowd, watch, window)
+def _of_files(watch: Watch, crowd: Crowd, policy: Policy, severity: Severity, window: timedelta) -> Finding:
+    severity = policy.tuned(watch.group).severity(watch.rule, severity)
+    detail = {"grace": watch.grace.total_seconds()} if watch.rule == OVERDUE else {}
+    return Finding(watch.rule, severity, watch.tier, watch.group, crowd, watch, window, detail)
 
 
 def deadline(facts: Facts, policy: Policy) -> datetime | None:
     """Return until when the proven data are young enough; None for a source that was never pulled.
 
-    A pull in progress prolongs it to its forecast, but not beyond three times the deadline: a pull that never ends
-    proves nothing.
+    Since another account, endpoint or prefix is listed the time runs anew, for nothing of it can be proven yet. A pull
+    in progress prolongs it to its forecast, but not beyond three times the deadline: a pull that never ends proves
+    nothing.
     """
-    since = facts.proven_at or facts.known_since
+    known = (facts.proven_at or facts.known_since, facts.changed_at)
+    since = max((each for each in known if each is not None), default=None)
     if since is None:
         return None
     if policy.data_deadline is not None:
@@ -172,56 +175,67 @@ def _stale(facts: Facts, policy: Policy) -> Iterator[Finding]:
     """Find that no proven pull began within the deadline: what is in the table may be long out of date."""
     due = deadline(facts, policy)
     if due is not None and facts.instant >= due:
-        yield Finding("stale", "critical", detail={"proven_at": facts.proven_at, "since": facts.known_since})
+        detail = {"proven_at": facts.proven_at, "since": facts.known_since, "changed_at": facts.changed_at}
+        yield _trouble("stale", "critical", policy, detail)
 
 
 def _failing(facts: Facts, policy: Policy) -> Iterator[Finding]:
     """Find that several runs in a row failed or were killed, for a reason that may pass."""
-    trouble = facts.trouble
-    if trouble and trouble.failures >= policy.failures and trouble.kind not in {"refused", "clock"}:
-        yield Finding("failing", "warning", detail=_trouble_detail(facts))
+    if facts.trouble and facts.trouble.kind not in {"refused", "clock"}:
+        yield from _failures("failing", "warning", facts, policy, policy.failures)
 
 
-def _refused(facts: Facts, _policy: Policy) -> Iterator[Finding]:
+def _refused(facts: Facts, policy: Policy) -> Iterator[Finding]:
     """Find that the API refused for good: credentials, permission, parameters, the account."""
     if facts.trouble and facts.trouble.kind == "refused":
-        yield Finding("refused", "critical", detail=_trouble_detail(facts))
+        yield from _failures("refused", "critical", facts, policy, 1)
 
 
-def _clock(facts: Facts, _policy: Policy) -> Iterator[Finding]:
+def _clock(facts: Facts, policy: Policy) -> Iterator[Finding]:
     """Find that the API does not take our signatures because this machine's clock is wrong."""
     if facts.trouble and facts.trouble.kind == "clock":
-        yield Finding("clock", "critical", detail=_trouble_detail(facts))
+        yield from _failures("clock", "critical", facts, policy, 1)
 
 
-def _trouble_detail(facts: Facts) -> dict[str, Any]:
-    assert facts.trouble is not None
-    return {"failures": facts.trouble.failures, "since": facts.trouble.since, "error": facts.trouble.error}
+def _failures(rule: str, severity: Severity, facts: Facts, policy: Policy, runs: int) -> Iterator[Finding]:
+    """Find that as many runs in a row failed as raise an alert."""
+    trouble = facts.trouble
+    assert trouble is not None
+    if trouble.failures >= policy.tuning.number(rule, "runs", runs):
+        detail = {"failures": trouble.failures, "kind": trouble.kind, "since": trouble.since, "error": trouble.error}
+        yield _trouble(rule, severity, policy, detail)
+
+
+def _trouble(rule: str, severity: Severity, policy: Policy, detail: Mapping[str, Any], group: str = "") -> Finding:
+    return Finding(rule, policy.tuning.severity(rule, severity), group=group, detail=detail)
 
 
 def _unproven(facts: Facts, policy: Policy) -> Iterator[Finding]:
     """Find that several full pulls in a row came to an end without proof that nothing is missing."""
     number = next((place for place, pull in enumerate(facts.fulls) if pull.proven), len(facts.fulls))
-    if number >= policy.failures:
-        yield Finding("unproven", "warning", detail={"pulls": number, "reason": facts.fulls[0].reason})
+    if number and number >= policy.tuning.number("unproven", "pulls", policy.failures):
+        yield _trouble("unproven", "warning", policy, {"pulls": number, "reason": facts.fulls[0].reason})
 
 
-def _sweep_refused(facts: Facts, _policy: Policy) -> Iterator[Finding]:
+def _sweep_refused(facts: Facts, policy: Policy) -> Iterator[Finding]:
     """Find that the brake held: the last full pull did not list an implausible share of the known files."""
     if facts.fulls and facts.fulls[0].error is not None:
-        yield Finding("sweep-refused", "warning", detail={"error": facts.fulls[0].error})
+        yield _trouble("sweep-refused", "warning", policy, {"error": facts.fulls[0].error})
 
 
-def _short_pull(facts: Facts, _policy: Policy) -> Iterator[Finding]:
-    """Find that the last full pull listed, or the account holds, less than half of what it used to."""
+def _short_pull(facts: Facts, policy: Policy) -> Iterator[Finding]:
+    """Find that the last full pull listed, or the account holds, less than a share of what it used to."""
     if not facts.fulls:
         return
+    below = policy.tuning.share("short-pull", "below")
+    least = policy.tuning.number("short-pull", "least")
+    history = policy.tuning.number("short-pull", "history")
     last, before = facts.fulls[0], [pull.files for pull in facts.fulls[1:]]
-    usual = median(before) if len(before) >= _SHORT_HISTORY else 0
+    usual = median(before) if len(before) >= history else 0
     days = facts.day_bytes
-    usual_bytes = median(days[1:]) if len(days) > _SHORT_HISTORY else 0
-    if (usual >= _SHORT_FILES and last.files < _SHORT * usual) or (usual_bytes and days[0] < _SHORT * usual_bytes):
-        yield Finding("short-pull", "warning", detail=_short_detail(last, usual, days, usual_bytes))
+    usual_bytes = median(days[1:]) if len(days) > history else 0
+    if (usual >= least and last.files < below * usual) or (usual_bytes and days[0] < below * usual_bytes):
+        yield _trouble("short-pull", "warning", policy, _short_detail(last, usual, days, usual_bytes))
 
 
 def _short_detail(last: FullPull, usual: float, days: tuple[int, ...], usual_bytes: float) -> dict[str, Any]:
@@ -229,27 +243,24 @@ def _short_detail(last: FullPull, usual: float, days: tuple[int, ...], usual_byt
     return {"pull_id": last.pull_id, "listed": last.files, "usual": round(usual), **sizes}
 
 
-def _rejected(facts: Facts, _policy: Policy) -> Iterator[Finding]:
+def _rejected(facts: Facts, policy: Policy) -> Iterator[Finding]:
     """Find entries of the last full pull, or of what followed it, that could not be understood."""
-    if facts.rejected:
-        yield Finding("rejected", "warning", detail={"entries": facts.rejected})
+    if facts.rejected >= policy.tuning.number("rejected", "least"):
+        yield _trouble("rejected", "warning", policy, {"entries": facts.rejected})
 
 
-def _quota(facts: Facts, _policy: Policy) -> Iterator[Finding]:
-    """Find that the schedules of the account's sources need more calls than its quota grants."""
-    if facts.calls_limit and facts.calls_per_day > _QUOTA_SHARE * facts.calls_limit:
-        yield Finding(
-            "quota",
-            "warning",
-            detail={"needed": round(facts.calls_per_day), "limit": round(facts.calls_limit)},
-        )
+def _quota(facts: Facts, policy: Policy) -> Iterator[Finding]:
+    """Find that the schedules of the account's sources leave no room in its quota for retries and people."""
+    if facts.calls_limit and facts.calls_per_day > policy.tuning.share("quota", "share") * facts.calls_limit:
+        detail = {"needed": round(facts.calls_per_day), "limit": round(facts.calls_limit)}
+        yield _trouble("quota", "warning", policy, detail)
 
 
-def _recipient(facts: Facts, _policy: Policy) -> Iterator[Finding]:
-    """Find recipients that refuse messages for good: one alert each, told to the others."""
+def _recipient(facts: Facts, policy: Policy) -> Iterator[Finding]:
+    """Find recipients that cannot be reached: one alert each, told to the others."""
     for each in facts.deaf:
         detail = {"name": each.name, "since": each.since, "error": each.error, "waiting": each.waiting}
-        yield Finding("recipient", "critical", group=each.recipient, detail=detail)
+        yield _trouble(RECIPIENT, "critical", policy, detail | {"refuses": each.refuses}, each.recipient)
 
 
 Rule = Callable[[Facts, Policy], Iterator[Finding]]
@@ -267,6 +278,6 @@ RULES: dict[str, Rule] = {
     "short-pull": _short_pull,
     "rejected": _rejected,
     "quota": _quota,
-    "recipient": _recipient,
+    RECIPIENT: _recipient,
 }
 """Every rule by its name."""

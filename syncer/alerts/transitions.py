@@ -4,7 +4,8 @@ Members that came to an open alert (newcomers) are told together, a `window` aft
 the first of them would leave the tier before such a message could go out, they are told at once, also in quiet hours:
 so every file that came within a tier was in a message before the tier ended, provided that somebody evaluates at least
 every `LATENESS` (or every `window` of a tier that is shorter). The end of an alert is told an hour later; a cause that
-comes back meanwhile is noted on the old row, and nobody is told either.
+comes back meanwhile is noted on the old row, and nobody is told either. An acknowledgement covers what had been told by
+then: of the files that come later people are told, reminded and others told as of a new alert.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ LATENESS = timedelta(hours=1)
 
 
 class Step(StrEnum):
-    """What happens to an alert; the first five are told."""
+    """What happens to an alert; the first six are told. `STAND` tells a recipient who has heard nothing of it yet."""
 
     RAISE = "raised"
     UPDATE = "updated"
+    STAND = "standing"
     ESCALATE = "escalated"
     REMIND = "reminder"
     RESOLVE = "resolved"
@@ -54,7 +56,8 @@ def next_step(alert: Alert | None, finding: Finding | None, policy: Policy, now:
         return Step.RAISE if alert is None else _after_the_end(alert, finding, now)
     if _grew_worse(alert, finding) or _news_are_due(alert, finding, policy, now):
         return Step.UPDATE
-    if alert.acknowledged_at is not None or alert.snoozed(now):
+    noticed = alert.quiet or (finding.watch is not None and not finding.crowd.uncovered.files)
+    if noticed or alert.snoozed(now):
         return Step.COUNT
     if _others_must_know(alert, finding, policy, now):
         return Step.ESCALATE
@@ -76,7 +79,7 @@ def _grew_worse(alert: Alert, finding: Finding) -> bool:
 
 
 def _others_must_know(alert: Alert, finding: Finding, policy: Policy, now: datetime) -> bool:
-    early = alert.escalated_at is not None or now < alert.raised_at + policy.escalate_after
+    early = alert.escalated_at is not None or now < (alert.renewed_at or alert.raised_at) + policy.escalate_after
     if early or finding.severity == "info":
         return False
     return any(each.escalation for each in policy.addressees)
@@ -87,9 +90,10 @@ def _news_are_due(alert: Alert, finding: Finding, policy: Policy, now: datetime)
     news = finding.crowd.newcomers
     if not news.files:
         return False
-    if alert.announced_at is None:
+    if alert.announced is None:
         return True
-    regular = max(alert.announced_at + finding.window, alert.snoozed_until or alert.announced_at)
+    told_at = alert.announced.at
+    regular = max(told_at + finding.window, alert.snoozed_until or told_at)
     if now >= regular:
         return True
     would_go_out = send_at(regular, urgent=finding.severity == "critical", policy=policy)
@@ -109,7 +113,7 @@ def may_go(step: Step, finding: Finding | None, alert: Alert | None, policy: Pol
     if step is Step.RESOLVE or finding is None:
         critical = alert is not None and alert.severity == "critical"
         return send_at(now + SETTLE, urgent=critical, policy=policy)
-    told = finding.crowd.newcomers if step is Step.UPDATE else finding.crowd.members
+    told = finding.crowd.newcomers if step is Step.UPDATE else finding.crowd.uncovered
     end = send_at(now, urgent=False, policy=policy)
     late = told.first_end is not None and told.first_end <= end + LATENESS
     return send_at(now, urgent=finding.severity == "critical" or late, policy=policy)

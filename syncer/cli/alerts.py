@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import getpass
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from syncer import words
-from syncer.cli.common import Config, Json, json_errors, make_app, one_source, print_json, stopping
+from syncer.cli.common import (
+    Config,
+    Json,
+    error_document,
+    json_errors,
+    make_app,
+    note,
+    one_source,
+    print_json,
+    reported,
+    say,
+    stopping,
+    wrapped,
+)
 from syncer.cli.tables import local
-from syncer.errors import SettingsError
+from syncer.errors import SettingsError, Unheard
 from syncer.words import visible
 
 if TYPE_CHECKING:
+    from syncer.alerts.hearing import Hearing
     from syncer.store.alerts import Alert
     from syncer.store.database import Connection
     from syncer.store.outbox import RecipientState
@@ -42,21 +56,30 @@ def list_alerts(
     from syncer.store.database import connect
 
     with json_errors(wanted=json):
-        with make_app(config).database() as url, connect(url) as connection:
+        application = make_app(config)
+        with application.database() as url, connect(url) as connection:
             found = alerts.listed(connection, everything=everything, source=source)
             recipients = [each for each in outbox.recipients(connection) if source in (None, each.source)]
+            hearings = [each for each in application.alerting.hearings(url) if source in (None, each.source)]
         if json:
             print_json(
-                {"alerts": [_document(each) for each in found], "recipients": [asdict(each) for each in recipients]}
+                {
+                    "alerts": [_document(each) for each in found],
+                    "recipients": [asdict(each) for each in recipients],
+                    "hearing": [_heard(each) for each in hearings],
+                }
             )
             return
         for alert in found:
-            print(_line(alert))
+            _say_alert(alert)
         if not found:
-            print("No alert is open." if not everything else "There are no alerts.")
+            say("No alert is open." if not everything else "There are no alerts.")
         for each in recipients:
             if each.waiting or each.given_up or each.parked_at:
-                print(_recipient_line(each))
+                say(wrapped(_recipient_line(each), rest="  "))
+        for hearing in hearings:
+            if hearing.trouble:
+                say(wrapped(f"{hearing.source}: {visible(hearing.trouble)}.", rest="  "))
 
 
 @app.command()
@@ -72,19 +95,22 @@ def show(alert_id: AlertId, *, json: Json = False, config: Config = None) -> Non
         if json:
             print_json({**_document(alert), "messages": messages})
             return
-        print(_line(alert))
+        _say_alert(alert)
         for name, value in alert.detail.items():
-            print(f"  {name}: {visible(str(value))}")
+            say(wrapped(f"{name}: {visible(str(value))}", first="  ", rest="    "))
         for label, instant in (("raised", alert.raised_at), ("escalated", alert.escalated_at),
                                ("acknowledged", alert.acknowledged_at), ("snoozed until", alert.snoozed_until),
                                ("resolved", alert.resolved_at)):  # fmt: skip
             if instant is not None:
-                print(f"  {label}: {local(instant)}")
+                by = f" by {visible(alert.acknowledged_by or '')}" if label == "acknowledged" else ""
+                say(f"  {label}: {local(instant)}{by}")
+        if alert.acknowledged_at is not None and alert.unacknowledged:
+            say(f"  not acknowledged yet: {words.counted(alert.unacknowledged, 'file')} that came later")
         for each in messages:
-            print(f"  {each['kind']} to {visible(each['recipient'])}: {_fate(each)}")
+            say(wrapped(f"{each['kind']} to {visible(each['recipient'])}: {_fate(each)}", first="  ", rest="    "))
         if alert.rule in {"expiring", "overdue", "vanished"}:
-            print(f"  SELECT * FROM report.alert_files WHERE alert_id = {alert_id};")  # noqa: S608 - for a person
-        print(f"  docs/runbook.md explains the alert {alert.rule}.")
+            say(f"  SELECT * FROM report.alert_files WHERE alert_id = {alert_id};")  # noqa: S608 - for a person
+        say(f"  docs/runbook.md explains the alert {alert.rule}.")
 
 
 @app.command()
@@ -101,20 +127,32 @@ def evaluate(*, source: Source = None, json: Json = False, config: Config = None
         for name, those in moved.items():
             for each in those:
                 scope = " ".join(filter(None, (each.rule, each.tier, each.group)))
-                print(f"{name}: alert {each.alert_id} ({scope}) {each.step}, {words.counted(each.files, 'file')}")
+                size = f", {words.counted(each.files, 'file')}" if each.files else ""
+                say(f"{name}: alert {each.alert_id} ({scope}) {each.step}{size}")
 
 
 @app.command()
 def send(*, json: Json = False, config: Config = None) -> None:
-    """Send what the outbox holds, each recipient's messages in their order; several may run at once."""
+    """Send what the outbox holds, each recipient's messages in their order; several may run at once.
+
+    Exit code 7 when none of a source's recipients can be reached.
+    """
     with json_errors(wanted=json):
         application = make_app(config)
         with stopping(application), application.database() as url:
             sent = application.alerting.send(url)
+            hearings = application.alerting.hearings(url)
+        failure = _unheard(hearings)
         if json:
-            print_json(asdict(sent))
+            error = {} if failure is None else error_document(failure)
+            print_json({**asdict(sent), "hearing": [_heard(each) for each in hearings], **error})
         else:
-            print(f"{sent.accepted} sent, {sent.failed + sent.hung} to be tried again, {sent.refused} refused for good")
+            say(f"{sent.accepted} sent, {sent.failed + sent.hung} to be tried again, {sent.refused} refused for good")
+            for each in hearings:
+                if each.trouble and not each.unheard:
+                    note(f"{each.source}: {visible(each.trouble)}.")
+        if failure is not None:
+            raise reported(failure) if json else failure
 
 
 @app.command()
@@ -125,7 +163,10 @@ def ack(
     json: Json = False,
     config: Config = None,
 ) -> None:
-    """Take notice of an alert: no reminders and no escalation any more. New files are still told."""
+    """Take notice of an alert: no reminders and no escalation any more of what was told until now.
+
+    Files that come later are told, reminded of and escalated as of a new alert.
+    """
     from syncer.store import alerts
 
     _take_notice(alert_id, json, config, lambda on: alerts.acknowledge(on, alert_id, by=by or _user()), "acknowledged")
@@ -178,7 +219,7 @@ def send_test(*, source: Source = None, json: Json = False, config: Config = Non
             print_json({**asdict(sent), "recipients": states})
         else:
             for each in states:
-                print(f"{visible(each['name'])}: {visible(each['error'] or 'accepted')}")
+                say(wrapped(f"{visible(each['name'])}: {visible(each['error'] or 'accepted')}", rest="  "))
         if failed:
             raise typer.Exit(1)
 
@@ -202,7 +243,7 @@ def _take_notice(alert_id: int, json: bool, config: Any, deed: Any, done: str) -
         if json:
             print_json(_document(alert))
         else:
-            print(f"alert {alert_id} {done}")
+            say(f"alert {alert_id} {done}")
 
 
 def _find(connection: Connection, alert_id: int) -> Alert:
@@ -216,21 +257,57 @@ def _find(connection: Connection, alert_id: int) -> Alert:
 
 def _document(alert: Alert) -> dict[str, Any]:
     fields = asdict(alert)
-    del fields["scope"]
-    return {**fields, "detail": dict(alert.detail), "open": alert.open}
+    for inner in ("scope", "announced", "acknowledged"):
+        del fields[inner]
+    announced_at = None if alert.announced is None else alert.announced.at
+    return {**fields, "detail": dict(alert.detail), "announced_at": announced_at, "open": alert.open}
 
 
-def _line(alert: Alert) -> str:
-    scope = " ".join(filter(None, (alert.rule, alert.tier, visible(alert.group))))
+def _heard(hearing: Hearing) -> dict[str, Any]:
+    return {
+        "source": hearing.source,
+        "recipients": hearing.recipients,
+        "unreachable": [asdict(each) for each in hearing.deaf],
+        "trouble": hearing.trouble,
+    }
+
+
+def _unheard(hearings: list[Hearing]) -> Unheard | None:
+    """Return the error that says for which sources nobody can be told."""
+    reasons = [f"{each.source}: {visible(each.unheard)}." for each in hearings if each.unheard]
+    advice = "Mend the addresses or their services, then run: syncer alerts test"
+    return Unheard("\n".join([*reasons, advice])) if reasons else None
+
+
+def _say_alert(alert: Alert) -> None:
+    """Print an alert's line; what does not fit stands under its text."""
+    # The group of an alert about a recipient is its identity; people know it by its name.
+    group = str(alert.detail.get("name", alert.group)) if alert.rule == "recipient" else alert.group
+    scope = " ".join(filter(None, (alert.rule, alert.tier, visible(group))))
     size = f", {words.counted(alert.files, 'file')}, {words.size(alert.bytes)}" if alert.files else ""
-    state = f"resolved ({alert.resolution})" if not alert.open else "acknowledged" if alert.acknowledged_at else "open"
-    return f"{alert.alert_id:>5}  {alert.severity:<8}  {alert.source}: {scope}{size}; {state} since {_since(alert)}"
+    first = f"{alert.alert_id:>5}  {alert.severity:<8}  "
+    say(wrapped(f"{alert.source}: {scope}{size}; {_state(alert)}", first=first, rest=" " * len(first)))
+
+
+def _state(alert: Alert) -> str:
+    if not alert.open:
+        return f"resolved ({alert.resolution}) {_since(alert)}"
+    if alert.quiet:
+        return f"acknowledged {_since(alert)}"
+    later = f", {alert.unacknowledged:,} of them not acknowledged" if alert.acknowledged_at else ""
+    if alert.snoozed_until is not None and alert.snoozed_until > datetime.now(UTC):  # noqa: TID251 - what a person sees now
+        later += f", snoozed until {local(alert.snoozed_until)}"
+    return f"open since {local(alert.raised_at)}{later}"
 
 
 def _recipient_line(each: RecipientState) -> str:
-    state = "refuses" if each.parked_at else "fails" if each.failures else "is waited for"
-    why = f": {visible(each.error)}" if each.error else ""
-    return f"{each.source}: {visible(each.name)} {state}, {each.waiting} waiting, {each.given_up} given up{why}"
+    state = " refuses for good" if each.parked_at else " fails" if each.failures else ""
+    if each.absent_since is not None:
+        state = f" is in the settings no longer, since {local(each.absent_since)}"
+    waiting = f": {words.counted(each.waiting, 'message')} waiting"
+    lost = f", {each.given_up} given up" if each.given_up else ""
+    why = f"; {visible(each.error)}" if each.error else ""
+    return f"{each.source}: recipient {visible(each.name)}{state}{waiting}{lost}{why}"
 
 
 def _since(alert: Alert) -> str:
@@ -243,7 +320,11 @@ def _fate(message: dict[str, Any]) -> str:
         return f"sent {local(sent)}"
     if message["given_up_at"] is not None:
         return f"given up: {visible(message['error'] or '')}"
-    tried = f", {message['attempts']} attempts: {visible(message['error'] or '')}" if message["attempts"] else ""
+    tried = (
+        f", {words.counted(message['attempts'], 'attempt')}: {visible(message['error'] or '')}"
+        if message["attempts"]
+        else ""
+    )
     return f"waiting since {local(message['created_at'])}{tried}"
 
 

@@ -42,19 +42,23 @@ def status(
         with app.database() as url, connect(url) as connection:
             reading = read(connection)
             opened = count_open(connection)
+            hearing = {each.source: each.trouble for each in app.alerting.hearings(url)}
         entries = _entries(app.settings, reading, source)
         if json:
             print_json(
                 {
                     "instant": reading.instant,
-                    "sources": [_document(entry, opened.get(entry.name, {})) for entry in entries],
+                    "sources": [
+                        {**_document(entry, opened.get(entry.name, {})), "alerts_trouble": hearing.get(entry.name)}
+                        for entry in entries
+                    ],
                 }
             )
             return
         for number, entry in enumerate(entries):
             if number:
                 say()
-            _print(entry, reading.instant, opened.get(entry.name, {}))
+            _print(entry, reading.instant, opened.get(entry.name, {}), hearing.get(entry.name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +108,13 @@ def _document(entry: _Entry, opened: dict[str, int]) -> dict[str, Any]:
     return fields
 
 
-def _print(entry: _Entry, now: datetime, opened: dict[str, int]) -> None:
+def _print(entry: _Entry, now: datetime, opened: dict[str, int], trouble: str | None) -> None:
     removed = "" if entry.configured else " (no longer in the settings)"
     say(wrapped(f"{entry.name}{removed}: {entry.trust.sentence}", first="", rest="  "))
     lines = [] if entry.status is None else list(_lines(entry.status, now))
-    if opened:
-        lines.insert(0, ("alerts", ", ".join(f"{number} {severity}" for severity, number in sorted(opened.items()))))
+    if opened or trouble:
+        counts = ", ".join(f"{number} {severity}" for severity, number in sorted(opened.items()))
+        lines.insert(0, ("alerts", "\n".join(filter(None, (counts, words.visible(trouble or ""))))))
     for label, text in lines:
         say(f"  {label:<{_LABEL - 2}}{beside(text, _LABEL)}")
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from datetime import datetime
 
 from syncer.app import App
-from syncer.doctor import api, database
+from syncer.doctor import api, database, notifications
 from syncer.doctor.check import Check, ok, warning
 from syncer.settings import SourceSettings
 from syncer.store.status import SourceStatus, read
@@ -31,6 +31,7 @@ def examine(app: App, sources: Sequence[SourceSettings], *, clock: Callable[[], 
             yield from _quota(source, known.get(source.name))
             if opened is not None:
                 yield _lease(source, known.get(source.name))
+            yield notifications.examine(app, source, opened)
 
 
 def _quota(source: SourceSettings, status: SourceStatus | None) -> Iterator[Check]:

@@ -89,9 +89,10 @@ def run_pull(
     plan: Plan,
     *,
     waiting: Waiting,
+    on_begin: Callable[[], None] = lambda: None,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> RunResult:
-    """Take one pull to its end, or to the failure that the result names.
+    """Take one pull to its end, or to the failure that the result names; `on_begin` is called once the source is ours.
 
     `connection` must be the caller's own and live as long as the run: the lease is bound to its session. Raises Busy
     when another process holds the source, and what the API's first answer means when the settings have changed under
@@ -104,6 +105,7 @@ def run_pull(
         told.enter_context(bound_contextvars(run=run_id))
         traced = told.enter_context(span("pull", source=scope.source, kind=plan.kind.value, run_id=run_id))
         claim = Claim(scope.source, epoch, plan.lease_seconds, run_id)
+        on_begin()
         try:
             stored = _take_up(connection, source, plan, claim)
         except SyncerError as failure:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from syncer.alerts.tuning import DEFAULTS, OF_FILES
 from syncer.settings import parsers
 from syncer.settings.reading import SOURCE_NAME
+from syncer.settings.rules import parse_tuning_of_files
 from syncer.settings.values import NameGroup
 
-_KEYS = {"name", "prefix", "tiers", "silence"}
+_KEYS = {"name", "prefix", "tiers", "silence", "rules"}
 
 
 def parse_groups(written: object, where: str, problems: list[str]) -> tuple[NameGroup, ...]:
@@ -43,7 +45,8 @@ def _group(table: Mapping[str, Any], place: str, problems: list[str]) -> NameGro
     for key, parse in (
         ("prefix", parsers.parse_text),
         ("tiers", parsers.parse_tiers),
-        ("silence", parsers.parse_rules),
+        ("silence", _parse_silence),
+        ("rules", parse_tuning_of_files),
     ):
         try:
             if key in table:
@@ -52,4 +55,18 @@ def _group(table: Mapping[str, Any], place: str, problems: list[str]) -> NameGro
             problems.append(f"{key} in {place} {error}.")
     if len(problems) > before:
         return None
-    return NameGroup(str(name), parsed["prefix"], parsed.get("tiers"), parsed.get("silence", frozenset()))
+    return NameGroup(
+        str(name),
+        parsed["prefix"],
+        parsed.get("tiers"),
+        parsed.get("silence", frozenset()),
+        parsed.get("rules", DEFAULTS),
+    )
+
+
+def _parse_silence(value: object) -> frozenset[str]:
+    """Understand names of rules about files: no other can be told apart by names."""
+    rules = parsers.parse_rules(value)
+    if not rules <= OF_FILES:
+        raise ValueError(f"may name the rules about files only: {', '.join(sorted(OF_FILES))}")
+    return rules

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from syncer.settings import parsers
 from syncer.settings.parsers import Parser
+from syncer.settings.rules import parse_tuning
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,11 +207,18 @@ SETTINGS: tuple[SettingDescription, ...] = (
         "3",
         "failed runs in a row, and unproven full pulls in a row, that raise an alert",
     ),
+    _source(
+        "alert_rules",
+        parse_tuning,
+        "",
+        "how rules are tuned, such as `short-pull.below=30% overdue.grace=3d`; `docs/runbook.md` lists what can be",
+        note="as listed there",
+    ),
     SettingDescription(
         "heartbeat_url",
         parsers.parse_heartbeat_url,
         None,
-        "a dead-man's switch, called after each proven pull, and with `/fail` after one that failed",
+        "a dead-man's switch, told how each full pull went: well only if it is proven and alerts reach somebody",
         default_note="none",
         of_source=True,
         secret=True,

@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import NamedTuple
 
+from syncer.alerts.tuning import DEFAULTS, Tuning
 from syncer.errors import SettingsError
 from syncer.schedule import Cron
 from syncer.settings.secret import Secret
@@ -76,12 +77,16 @@ class QuietHours(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NameGroup:
-    """Files whose names begin with `prefix`: `tiers` None are the source's, `silence` are rules not raised for them."""
+    """Files whose names begin with `prefix`: `tiers` None are the source's, `silence` are rules not raised for them.
+
+    `rules` are tuned for them; what it does not say is as for the source.
+    """
 
     name: str
     prefix: str
     tiers: tuple[Tier, ...] | None
     silence: frozenset[str]
+    rules: Tuning = DEFAULTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +124,7 @@ class SourceSettings:
     data_deadline: timedelta | None
     alert_silence: frozenset[str]
     alert_failures: int
+    alert_rules: Tuning
     heartbeat_url: Secret | None
     groups: tuple[NameGroup, ...] = ()
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from syncer.store.alert_files import Crowd, Watch
+from syncer.store.alert_files import Crowd
+from syncer.store.alert_where import Watch
 from syncer.store.database import rows
 
 
@@ -49,13 +50,14 @@ class FullPull:
 
 @dataclass(frozen=True, slots=True)
 class Deaf:
-    """A recipient that refuses for good."""
+    """A recipient that cannot be reached since `since`: it refuses for good, or has accepted nothing for too long."""
 
     recipient: str
     name: str
     since: datetime
     error: str
     waiting: int
+    refuses: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +65,17 @@ class Facts:
     """What is known of one source at `instant`.
 
     `known_since` is when it was first pulled at all, `proven_at` the start of the last proven pull of the present
-    scope. `fulls` are the last full pulls of that scope that came to an end, newest first. `rejected` counts the
-    entries that the last full pull and what followed it could not understand. `day_bytes` are the live bytes of the
-    last days, newest first. `calls_per_day` is what the account's schedules need, `calls_limit` what it may have.
+    scope, `changed_at` when that scope was first pulled after another one (None: it never was another). `fulls` are the
+    last full pulls of that scope that came to an end, newest first. `rejected` counts the entries that the last full
+    pull and what followed it could not understand. `day_bytes` are the live bytes of the last days, newest first.
+    `calls_per_day` is what the account's schedules need, `calls_limit` what it may have.
     """
 
     source: str
     instant: datetime
     known_since: datetime | None = None
     proven_at: datetime | None = None
+    changed_at: datetime | None = None
     forecast: Forecast | None = None
     trouble: Trouble | None = None
     fulls: tuple[FullPull, ...] = ()
@@ -106,7 +110,22 @@ ORDER BY p.pull_id DESC LIMIT 11
 """
 
 _PROVEN_AT = f"""
-SELECT max(p.started_at) FROM syncer.pull p WHERE p.source = %(source)s AND p.kind = 'full' AND p.proven AND {_SCOPE}
+SELECT p.started_at FROM syncer.pull p WHERE p.source = %(source)s AND p.kind = 'full' AND p.proven AND {_SCOPE}
+ORDER BY p.pull_id DESC LIMIT 1
+"""
+
+_KNOWN_SINCE = """
+SELECT least((SELECT min(started_at) FROM syncer.run WHERE source = %(source)s AND kind <> 'lookup'),
+             (SELECT started_at FROM syncer.pull WHERE source = %(source)s ORDER BY pull_id LIMIT 1))
+"""
+
+# Among the last pulls, which go back for weeks: a change before that is none any more.
+_CHANGED_AT = f"""
+WITH latest AS MATERIALIZED (
+  SELECT p.pull_id, p.started_at, {_SCOPE} AS present FROM syncer.pull p WHERE p.source = %(source)s
+  ORDER BY p.pull_id DESC LIMIT 2000
+)
+SELECT min(started_at) FROM latest WHERE pull_id > (SELECT max(pull_id) FROM latest WHERE NOT present)
 """
 
 # Runs since the last one that went well, newest first; one that holds the lease now is not judged. A stopped run says
@@ -171,31 +190,27 @@ SELECT g.source,
 FROM unnest(%(sources)s::text[]) g (source)
 """
 
+# Silent is who accepted nothing since something tried began to wait, however long that is now.
 _DEAF = """
-SELECT r.recipient, r.name, r.parked_at AS since, coalesce(r.error, '') AS error,
-       (SELECT count(*) FROM syncer.outbox o WHERE o.source = r.source AND o.recipient = r.recipient
-          AND o.sent_at IS NULL AND o.given_up_at IS NULL) AS waiting
+SELECT r.recipient, r.name, coalesce(r.parked_at, greatest(w.since, r.accepted_at)) AS since,
+       coalesce(r.error, '') AS error, coalesce(w.waiting, 0) AS waiting, r.parked_at IS NOT NULL AS refuses
 FROM syncer.recipient r
-WHERE r.source = %(source)s AND r.parked_at IS NOT NULL AND r.recipient = ANY (%(recipients)s::text[])
-ORDER BY r.parked_at, r.recipient
-"""
-
-# What a transaction that is still open writes bears the instant at which it began: nothing before this can come to
-# light any more. Our own processes alone write, under this name (see `make_engine`), and share the database user, so
-# their sessions can be seen. Others, a dump or a report tool, may read for hours: what was announced stays announced.
-_HORIZON = """
-SELECT syncer.instant() AS instant,
-       syncer.instant() - coalesce(clock_timestamp() - min(a.xact_start) + interval '1 microsecond', '0') AS horizon
-FROM pg_stat_activity a
-WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.backend_type = 'client backend'
-  AND a.xact_start IS NOT NULL AND a.application_name = 'syncer'
+LEFT JOIN LATERAL (
+  SELECT count(*) AS waiting, min(o.not_before) AS since, sum(o.attempts) AS attempts FROM syncer.outbox o
+  WHERE o.source = r.source AND o.recipient = r.recipient AND o.sent_at IS NULL AND o.given_up_at IS NULL
+    AND o.not_before <= syncer.instant()
+) w ON true
+WHERE r.source = %(source)s AND r.recipient = ANY (%(recipients)s::text[])
+  AND (r.parked_at IS NOT NULL
+       OR w.attempts > 0 AND greatest(w.since, r.accepted_at) <= syncer.instant() - %(silent)s::interval)
+ORDER BY 3, r.recipient
 """
 
 
-def horizon(connection: sa.Connection) -> tuple[datetime, datetime]:
-    """Return the instant, and the one up to which everything written is visible to the next statement."""
-    row = rows(connection, _HORIZON).one()
-    return row.instant, row.horizon
+def deaf(connection: sa.Connection, source: str, recipients: Sequence[str], silent: timedelta) -> tuple[Deaf, ...]:
+    """Return which of `recipients` cannot be reached: they refuse for good, or accepted nothing for `silent`."""
+    found = rows(connection, _DEAF, source=source, recipients=list(recipients), silent=silent)
+    return tuple(Deaf(**row) for row in found.mappings())
 
 
 def read(
@@ -204,23 +219,28 @@ def read(
     instant: datetime,
     *,
     recipients: Sequence[str],
+    silent: timedelta,
     loads: Sequence[Load],
     calls_limit: float,
     crowds: Sequence[tuple[Watch, Crowd]],
 ) -> Facts:
-    """Read what the rules go by. `loads` are the sources that share the account, `recipients` those to be told."""
+    """Read what the rules go by.
+
+    `loads` are the sources that share the account, `recipients` those to be told, `silent` is how long one of them may
+    accept nothing.
+    """
 
     def ask(sql: str, **parameters: Any) -> sa.CursorResult[Any]:
         return rows(connection, sql, source=source, **parameters)
 
-    known_since = ask("SELECT min(started_at) FROM syncer.run WHERE source = %(source)s AND kind <> 'lookup'").scalar()
     forecast = ask(_FORECAST).one_or_none()
     trouble = ask(_TROUBLE).one_or_none()
     return Facts(
         source=source,
         instant=instant,
-        known_since=known_since,
+        known_since=ask(_KNOWN_SINCE).scalar(),
         proven_at=ask(_PROVEN_AT).scalar(),
+        changed_at=ask(_CHANGED_AT).scalar(),
         forecast=None
         if forecast is None or forecast.ends_at is None
         else Forecast(forecast.ends_at, forecast.last_page_at),
@@ -230,7 +250,7 @@ def read(
         day_bytes=tuple(int(each) for each in ask(_DAY_BYTES).scalars()),
         calls_per_day=_calls_per_day(connection, loads),
         calls_limit=calls_limit,
-        deaf=tuple(Deaf(**row) for row in ask(_DEAF, recipients=list(recipients)).mappings()),
+        deaf=deaf(connection, source, recipients, silent),
         crowds=tuple(crowds),
     )
 

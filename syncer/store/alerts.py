@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from syncer.store.alert_files import Watch
+from syncer.store.alert_marks import Mark
+from syncer.store.alert_where import Watch
 from syncer.store.database import rows
 
 Key = tuple[str, str, str]
@@ -19,7 +20,11 @@ Key = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """An alert as it stands."""
+    """An alert as it stands.
+
+    `announced` is up to when its files were told; `acknowledged` up to which of them somebody took notice. Since
+    `renewed_at` there is something that the acknowledgement does not cover: `unacknowledged` files, where it has files.
+    """
 
     source: str
     alert_id: int
@@ -32,7 +37,6 @@ class Alert:
     detail: Mapping[str, Any]
     raised_at: datetime
     evaluated_at: datetime
-    announced_at: datetime | None
     messaged_at: datetime | None
     messages: int
     sent_at: datetime | None
@@ -44,7 +48,16 @@ class Alert:
     resolution: str | None
     reopened: int
     before: datetime | None
+    renewed_at: datetime | None
+    unacknowledged: int | None
+    announced: Mark | None
+    acknowledged: Mark | None
     scope: tuple[Any, ...]
+
+    @property
+    def quiet(self) -> bool:
+        """Return whether somebody took notice of all of it."""
+        return self.acknowledged_at is not None and self.renewed_at is None
 
     @property
     def key(self) -> Key:
@@ -66,8 +79,9 @@ _SCOPE = ("prefix", "not_prefixes", "span", "share", "inner_span", "other_spans"
 
 _COLUMNS = f"""
   a.source, a.alert_id, a.rule, a.tier, a.grp AS "group", a.severity, a.files, a.bytes, a.detail, a.raised_at,
-  a.evaluated_at, a.announced_at, a.messaged_at, a.messages, a.sent_at, a.escalated_at, a.acknowledged_at,
-  a.acknowledged_by, a.snoozed_until, a.resolved_at, a.resolution, a.reopened, a.before,
+  a.evaluated_at, a.announced_at, a.announced_open, a.acknowledged_mark, a.acknowledged_open, a.messaged_at,
+  a.messages, a.sent_at, a.escalated_at, a.acknowledged_at, a.acknowledged_by, a.snoozed_until, a.resolved_at,
+  a.resolution, a.reopened, a.before, a.renewed_at, a.unacknowledged,
   {", ".join(f"a.{each}" for each in _SCOPE)}
 """
 
@@ -190,14 +204,37 @@ def plain_detail(detail: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def announced(mark: Mark | None) -> dict[str, Any]:
+    """Return the columns that say up to when an alert's files were told."""
+    if mark is None:
+        return {"announced_at": None, "announced_open": None}
+    return {"announced_at": mark.at, "announced_open": list(mark.open)}
+
+
+def noticed(mark: Mark | None, *, at: datetime | None, by: str | None) -> dict[str, Any]:
+    """Return the columns that say who took notice of what was told up to `mark`."""
+    return {
+        "acknowledged_at": at,
+        "acknowledged_by": by,
+        "acknowledged_mark": None if mark is None else mark.at,
+        "acknowledged_open": None if mark is None else list(mark.open),
+    }
+
+
 _TAKE_NOTICE = """
 UPDATE syncer.alert SET {sets} WHERE alert_id = %(alert)s AND resolved_at IS NULL
 """
 
 
 def acknowledge(connection: sa.Connection, alert_id: int, *, by: str) -> bool:
-    """Note that somebody took notice: no reminders and no escalation any more. False if the alert is not open."""
-    sets = "acknowledged_at = coalesce(acknowledged_at, syncer.instant()), acknowledged_by = %(by)s"
+    """Note that somebody took notice of all that was told: no reminders and no escalation of it any more.
+
+    Files that come later, or were not told yet, are not covered. False if the alert is not open.
+    """
+    sets = (
+        "acknowledged_at = syncer.instant(), acknowledged_by = %(by)s, acknowledged_mark = announced_at, "
+        "acknowledged_open = announced_open, renewed_at = NULL, unacknowledged = 0"
+    )
     return rows(connection, _TAKE_NOTICE.format(sets=sets), alert=alert_id, by=by).rowcount == 1
 
 
@@ -216,7 +253,13 @@ def settle(connection: sa.Connection, alert_id: int, *, by: str) -> bool:
 def _alert(row: Mapping[Any, Any]) -> Alert:
     fields = dict(row)
     scope = tuple(fields.pop(each) for each in _SCOPE)
-    return Alert(**fields, scope=scope)
+    told, told_open = fields.pop("announced_at"), fields.pop("announced_open")
+    noticed, noticed_open = fields.pop("acknowledged_mark"), fields.pop("acknowledged_open")
+    return Alert(**fields, announced=_mark(told, told_open), acknowledged=_mark(noticed, noticed_open), scope=scope)
+
+
+def _mark(at: datetime | None, open_: Sequence[datetime] | None) -> Mark | None:
+    return None if at is None else Mark(at, tuple(open_ or ()))
 
 
 def _plain(value: object) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,6 +16,8 @@ from syncer.store.database import rows
 # asked once a day whether it still does.
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 30.0, 3600.0
 PARKED_SECONDS = 86400.0
+# Messages of a recipient that no setting names any more wait so long, then they are given up.
+ABSENT_DAYS = 7
 # How long whoever claimed a recipient may take for one message, should its session not be seen to end.
 CLAIM_SECONDS = 300.0
 
@@ -34,7 +36,10 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class RecipientState:
-    """How sending to a recipient goes; `waiting` messages are not sent, `given_up` will never be."""
+    """How sending to a recipient goes; `waiting` messages are not sent, `given_up` will never be.
+
+    The first that waits may go since `waiting_since`. No setting names the recipient since `absent_since`.
+    """
 
     source: str
     recipient: str
@@ -44,19 +49,35 @@ class RecipientState:
     next_try_at: datetime | None
     parked_at: datetime | None
     accepted_at: datetime | None
+    absent_since: datetime | None
     waiting: int
+    waiting_since: datetime | None
     given_up: int
 
 
+# A recipient that is reached at another address (its name kept its identity) is tried at once.
 _KNOW = """
-INSERT INTO syncer.recipient AS r (source, recipient, name) VALUES (%(source)s, %(recipient)s, %(name)s)
-ON CONFLICT (source, recipient) DO UPDATE SET name = excluded.name WHERE r.name <> excluded.name
+INSERT INTO syncer.recipient AS r (source, recipient, name, address)
+SELECT * FROM unnest(%(sources)s::text[], %(recipients)s::text[], %(names)s::text[], %(addresses)s::text[])
+ON CONFLICT (source, recipient) DO UPDATE
+SET name = excluded.name, address = excluded.address, absent_since = NULL,
+    next_try_at = CASE WHEN r.address IS NULL OR r.address = excluded.address THEN r.next_try_at END
+WHERE (r.name, r.address, r.absent_since) IS DISTINCT FROM (excluded.name, excluded.address, NULL)
 """
 
+_ABSENT = """
+UPDATE syncer.recipient SET absent_since = syncer.instant()
+WHERE source = %(source)s AND recipient <> ALL (%(present)s::text[]) AND absent_since IS NULL
+"""
+
+# What was withdrawn while its recipient was in no setting may be put anew.
 _PUT = """
-INSERT INTO syncer.outbox (source, recipient, key, alert_id, kind, body, created_at, not_before)
+INSERT INTO syncer.outbox AS o (source, recipient, key, alert_id, kind, body, created_at, not_before)
 VALUES (%(source)s, %(recipient)s, %(key)s, %(alert)s, %(kind)s, %(body)s::jsonb, syncer.instant(), %(not_before)s)
-ON CONFLICT (source, recipient, key) DO NOTHING
+ON CONFLICT (source, recipient, key) DO UPDATE
+SET body = excluded.body, created_at = excluded.created_at, not_before = excluded.not_before, error = NULL,
+    given_up_at = NULL, withdrawn_at = NULL
+WHERE o.withdrawn_at IS NOT NULL
 """
 
 _FREE = """(r.claimed_until IS NULL OR r.claimed_until < clock_timestamp()
@@ -140,18 +161,26 @@ WHERE r.source = marked.source AND r.recipient = marked.recipient AND marked.giv
 """
 
 _STATES = """
-SELECT r.source, r.recipient, r.name, r.failures, r.error, r.next_try_at, r.parked_at, r.accepted_at,
-       count(o.message_id) FILTER (WHERE o.sent_at IS NULL AND o.given_up_at IS NULL) AS waiting,
+SELECT r.source, r.recipient, r.name, r.failures, r.error, r.next_try_at, r.parked_at, r.accepted_at, r.absent_since,
+       count(o.message_id) FILTER (WHERE o.given_up_at IS NULL) AS waiting,
+       min(o.not_before) FILTER (WHERE o.given_up_at IS NULL) AS waiting_since,
        count(o.given_up_at) AS given_up
 FROM syncer.recipient r LEFT JOIN syncer.outbox o ON o.source = r.source AND o.recipient = r.recipient
-  AND (o.sent_at IS NULL)
+  AND o.sent_at IS NULL
 GROUP BY r.source, r.recipient ORDER BY r.source, r.name, r.recipient
 """
 
 
-def know_recipient(connection: sa.Connection, source: str, recipient: str, name: str) -> None:
-    """Make the recipient's row exist under its present name."""
-    rows(connection, _KNOW, source=source, recipient=recipient, name=name)
+def know(connection: sa.Connection, recipients: Sequence[tuple[str, str, str, str]]) -> None:
+    """Make recipients' rows exist: source, identity, name and address of each. One whose address changed is due."""
+    if recipients:
+        sources, identities, names, addresses = map(list, zip(*recipients, strict=True))
+        rows(connection, _KNOW, sources=sources, recipients=identities, names=names, addresses=addresses)
+
+
+def note_absent(connection: sa.Connection, source: str, present: Collection[str]) -> None:
+    """Note which recipients of a source no setting names any more: all but those `present`."""
+    rows(connection, _ABSENT, source=source, present=list(present))
 
 
 def put(
@@ -192,10 +221,16 @@ def take_back(connection: sa.Connection, source: str, alert_id: int, kind: str) 
     )
 
 
-def told(connection: sa.Connection, source: str, alert_id: int) -> set[str]:
-    """Return the recipients to whom anything about an alert was put into the outbox."""
-    sql = "SELECT DISTINCT recipient FROM syncer.outbox WHERE source = %(source)s AND alert_id = %(alert)s"
-    return set(rows(connection, sql, source=source, alert=alert_id).scalars())
+def told(connection: sa.Connection, source: str, alert_ids: Sequence[int]) -> dict[int, set[str]]:
+    """Return by alert the recipients for whom anything about it was put into the outbox, and not withdrawn since."""
+    sql = """
+    SELECT DISTINCT alert_id, recipient FROM syncer.outbox
+    WHERE source = %(source)s AND alert_id = ANY (%(alerts)s::bigint[]) AND withdrawn_at IS NULL
+    """
+    found: dict[int, set[str]] = {}
+    for row in rows(connection, sql, source=source, alerts=list(alert_ids)):
+        found.setdefault(row.alert_id, set()).add(row.recipient)
+    return found
 
 
 def claim(connection: sa.Connection, recipients: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -264,6 +299,17 @@ def retry_now(connection: sa.Connection, source: str, recipient: str) -> None:
     )
 
 
+def untried_since(connection: sa.Connection, source: str, recipients: Sequence[str]) -> datetime | None:
+    """Return since when a message for one of `recipients` may go that nobody tried to send; None without such."""
+    sql = """
+    SELECT min(o.not_before) FROM syncer.outbox o JOIN syncer.recipient r USING (source, recipient)
+    WHERE o.source = %(source)s AND o.recipient = ANY (%(recipients)s::text[]) AND o.sent_at IS NULL
+      AND o.given_up_at IS NULL AND o.attempts = 0 AND r.next_try_at IS NULL AND o.not_before <= syncer.instant()
+    """
+    found: datetime | None = rows(connection, sql, source=source, recipients=list(recipients)).scalar()
+    return found
+
+
 def recipients(connection: sa.Connection) -> list[RecipientState]:
     """Return how sending goes, recipient by recipient."""
     return [RecipientState(**row) for row in rows(connection, _STATES).mappings()]
@@ -280,12 +326,34 @@ def messages(connection: sa.Connection, source: str, alert_id: int) -> list[dict
     return [dict(row) for row in rows(connection, sql, source=source, alert=alert_id).mappings()]
 
 
+_WITHDRAW = """
+UPDATE syncer.outbox o SET given_up_at = syncer.instant(), withdrawn_at = syncer.instant(),
+  error = 'no setting names this recipient any more'
+FROM syncer.recipient r
+WHERE r.source = %(source)s AND r.absent_since < syncer.instant() - make_interval(days => %(absent)s)
+  AND o.source = r.source AND o.recipient = r.recipient AND o.sent_at IS NULL AND o.given_up_at IS NULL
+"""
+
+# Of an open alert each recipient's last message stays: by it we know who was told.
+_PRUNE = """
+DELETE FROM syncer.outbox o
+WHERE o.source = %(source)s AND coalesce(o.sent_at, o.given_up_at) < syncer.instant() - make_interval(days => %(days)s)
+  AND NOT (o.withdrawn_at IS NULL
+    AND EXISTS (SELECT FROM syncer.alert a WHERE a.source = o.source AND a.alert_id = o.alert_id
+                  AND a.resolved_at IS NULL)
+    AND NOT EXISTS (SELECT FROM syncer.outbox l WHERE l.source = o.source AND l.recipient = o.recipient
+                      AND l.alert_id = o.alert_id AND l.message_id > o.message_id))
+"""
+
+_FORGET = """
+DELETE FROM syncer.recipient r
+WHERE r.source = %(source)s AND r.absent_since < syncer.instant() - make_interval(days => %(days)s)
+  AND NOT EXISTS (SELECT FROM syncer.outbox o WHERE o.source = r.source AND o.recipient = r.recipient)
+"""
+
+
 def prune(connection: sa.Connection, source: str, *, days: int) -> None:
-    """Forget messages that were sent, or given up, longer ago than that."""
-    rows(
-        connection,
-        "DELETE FROM syncer.outbox WHERE source = %(source)s "
-        "AND coalesce(sent_at, given_up_at) < syncer.instant() - make_interval(days => %(days)s)",
-        source=source,
-        days=days,
-    )
+    """Give up what waits for recipients that no setting names any more; forget what ended so long ago."""
+    rows(connection, _WITHDRAW, source=source, absent=ABSENT_DAYS)
+    rows(connection, _PRUNE, source=source, days=days)
+    rows(connection, _FORGET, source=source, days=days)

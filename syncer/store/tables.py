@@ -282,7 +282,7 @@ Index(
     postgresql_where=text("name is not null"),
     postgresql_ops={"beginning": "text_pattern_ops"},
 )
-Index("file_first_seen_idx", file.c.first_seen_at, postgresql_using="brin")
+Index("file_first_seen_idx", file.c.first_seen_at, postgresql_using="brin", postgresql_with={"autosummarize": "on"})
 Index("file_created_idx", file.c.source, file.c.created_at, postgresql_where=text("created_at is not null"))
 
 change = Table(
@@ -448,7 +448,7 @@ alert = Table(
     _instant("before", "Of overdue files: those that expired before this."),
     _instant("raised_at", "When it was raised.", nullable=False),
     _instant("evaluated_at", "When its files were last counted, up to a change.", nullable=False),
-    _instant("announced_at", "Files that were members then were in a message; null: none was sent for it."),
+    _instant("announced_at", "When its files were last told: who was a member then was in a message."),
     _instant("messaged_at", "When a message about it was last put into the outbox."),
     Column("messages", Integer, nullable=False, server_default=text("0"), comment="Messages so far."),
     _instant("sent_at", "When one of them first reached a recipient."),
@@ -459,6 +459,15 @@ alert = Table(
     _instant("resolved_at", "When its cause was gone; null while it stands."),
     Column("resolution", Text, comment="extended, gone, returned, expired, nearer, mended, silenced or command."),
     Column("reopened", Integer, nullable=False, server_default=text("0"), comment="How often it came back at once."),
+    Column(
+        "announced_open",
+        ARRAY(DateTime(timezone=True)),
+        comment="But for what transactions wrote that had begun at one of these instants and were open then.",
+    ),
+    _instant("acknowledged_mark", "The acknowledgement covers the files that were announced up to this instant,"),
+    Column("acknowledged_open", ARRAY(DateTime(timezone=True)), comment="but for what these transactions wrote."),
+    _instant("renewed_at", "Since when there is something that the acknowledgement does not cover."),
+    Column("unacknowledged", BigInteger, comment="Files that it does not cover."),
     PrimaryKeyConstraint("source", "alert_id"),
     comment="Alerts: a row from raised to resolved.",
 )
@@ -488,6 +497,8 @@ recipient = Table(
     _instant("claimed_until", "Whoever sends to it has until then."),
     Column("backend_pid", Integer, comment="The sender's database session; when it is gone the claim is free."),
     _instant("backend_start", "When that session began."),
+    Column("address", Text, comment="Digest of who is reached; no secret can be read from it."),
+    _instant("absent_since", "Since when no setting names it."),
     PrimaryKeyConstraint("source", "recipient"),
     comment="Recipients of a source's alerts, and how sending to them goes.",
 )
@@ -500,7 +511,7 @@ outbox = Table(
     Column("recipient", Text, nullable=False, comment="To whom."),
     Column("key", Text, nullable=False, comment="The idempotency key, the same for every attempt."),
     Column("alert_id", BigInteger, comment="The alert; null for a test."),
-    Column("kind", Text, nullable=False, comment="raised, updated, escalated, reminder, resolved or test."),
+    Column("kind", Text, nullable=False, comment="raised, updated, standing, escalated, reminder, resolved or test."),
     Column("body", JSONB, nullable=False, comment="The message as it is sent."),
     _instant("created_at", "When it was composed.", nullable=False),
     _instant("not_before", "Quiet hours and the patience with flapping end then.", nullable=False),
@@ -509,6 +520,7 @@ outbox = Table(
     _instant("refused_at", "When it was first refused for good."),
     _instant("sent_at", "When the recipient accepted it."),
     _instant("given_up_at", "Refused again although the recipient took others meanwhile: it is not sent any more."),
+    _instant("withdrawn_at", "Given up because no setting named its recipient any more."),
     PrimaryKeyConstraint("source", "message_id"),
     ForeignKeyConstraint(
         ["source", "recipient"], [recipient.c.source, recipient.c.recipient], name="outbox_recipient_fkey"
@@ -523,4 +535,27 @@ Index(
     outbox.c.recipient,
     outbox.c.message_id,
     postgresql_where=text("sent_at is null and given_up_at is null"),
+)
+
+tally = Table(
+    "tally",
+    metadata,
+    Column("source", Text, nullable=False, comment="The source."),
+    Column("rule", Text, nullable=False, comment="The rule whose files were counted."),
+    Column("tier", Text, nullable=False, comment="The expiry tier."),
+    Column("grp", Text, nullable=False, comment="The group of names."),
+    Column(
+        "fingerprint", Text, nullable=False, comment="Of what was counted; when it is another one, all is counted anew."
+    ),
+    _instant("counted_at", "The counts are of this instant,", nullable=False),
+    Column(
+        "open",
+        ARRAY(DateTime(timezone=True)),
+        nullable=False,
+        comment="but for what transactions wrote that had begun at one of these instants and were open then.",
+    ),
+    Column("counts", JSONB, nullable=False, comment="The counts."),
+    PrimaryKeyConstraint("source", "rule", "tier", "grp"),
+    comment="What an evaluation counted: the next one looks only at what changed since.",
+    postgresql_with={"fillfactor": 50},
 )

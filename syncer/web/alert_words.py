@@ -54,7 +54,7 @@ def _state(alert: Alert, language: Language) -> Html:
     if alert.resolved_at is not None:
         ending = language.say(f"ending_{alert.resolution}")
         return language.put("alert_resolved", at=language.moment(alert.resolved_at), ending=ending)
-    if alert.acknowledged_at is not None:
+    if alert.quiet:
         by = language.foreign(alert.acknowledged_by)
         return language.put("alert_acknowledged", at=language.moment(alert.acknowledged_at), by=by)
     if alert.snoozed(language.now):

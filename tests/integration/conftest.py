@@ -19,6 +19,9 @@ from syncer.pull.run import Progress, RunResult
 from syncer.settings import load_settings
 from syncer.simulator.simulator import SECRET_ID, SECRET_KEY, Simulator
 
+from .place import Place
+from .recipients import Inbox, inboxes
+
 BEIJING = timezone(timedelta(hours=8))
 DOCUMENT_FIELDS = {
     "fileId": "file_id",
@@ -113,6 +116,19 @@ def _plain(value: object) -> object:
     if isinstance(value, datetime):
         return value.astimezone(BEIJING).strftime("%Y-%m-%d %H:%M:%S")
     return value
+
+
+@pytest.fixture
+def place(database: str, tmp_path: Path) -> Place:
+    """Return a source whose files and pulls are written by hand."""
+    return Place(database, tmp_path)
+
+
+@pytest.fixture
+def inbox() -> Iterator[Inbox]:
+    """Return a recipient over real HTTP."""
+    with inboxes(1) as (one,):
+        yield one
 
 
 MakeRig = Callable[..., Rig]

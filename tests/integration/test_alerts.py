@@ -6,137 +6,24 @@ import threading
 import time
 import tracemalloc
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import psycopg
 import pytest
 from typer.testing import CliRunner
 
-from syncer.alerting import Alerting
-from syncer.alerts.dispatch import Sent, send_due
-from syncer.alerts.notifiers import Surroundings
+from syncer.alerts.dispatch import send_due
 from syncer.errors import SettingsError
 from syncer.settings import Tier, load_settings
-from syncer.store.alert_files import Watch, count
+from syncer.store.alert_files import Watch, count, count_since
+from syncer.store.alert_marks import Mark
 from syncer.store.database import connect
 
+from .place import DAY, HOUR, Place, kinds
 from .recipients import Inbox, inboxes
 from .statements import killed_before_statement
-
-NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-
-
-class Place:
-    """A source `a` whose files and pulls are written by hand, at any instant."""
-
-    def __init__(self, database: str, directory: Path) -> None:
-        self.database, self.directory = database, directory
-        self.now = NOW
-        self.settings: dict[str, str] = {}
-        self.toml = ""
-        with psycopg.connect(database, autocommit=True) as raw:
-            raw.execute("INSERT INTO syncer.source (source, account) VALUES ('a', 'x')")
-            raw.execute("INSERT INTO syncer.lease (source) VALUES ('a')")
-
-    @property
-    def url(self) -> str:
-        return f"{self.database}{'&' if '?' in self.database else '?'}options=" + quote(
-            f"-c syncer.now={self.now.isoformat()}"
-        )
-
-    @property
-    def environ(self) -> dict[str, str]:
-        config = self.directory / "syncer.toml"
-        config.write_text(f'[[sources]]\nname = "a"\n{self.toml}')
-        named = {f"SYNCER_{name.upper()}": value for name, value in self.settings.items()}
-        return {"SYNCER_CONFIG": str(config), "SYNCER_DATABASE_URL": self.url, **named}
-
-    def alerting(self) -> Alerting:
-        return Alerting(load_settings(self.environ), Surroundings(lambda: self.now, time.monotonic))
-
-    def evaluate(self) -> list[tuple[str, str, str, str]]:
-        alerting = self.alerting()
-        moved = alerting.evaluate(self.url, alerting.settings.sources)["a"]
-        return [(each.rule, each.tier, each.group, each.step) for each in moved if each.step != "counted"]
-
-    def send(self) -> Sent:
-        return self.alerting().send(self.url)
-
-    def step(self, after: timedelta = timedelta()) -> list[tuple[str, str, str, str]]:
-        self.now += after
-        moved = self.evaluate()
-        self.send()
-        return moved
-
-    def sql(self, statement: str, *parameters: Any) -> list[Any]:
-        with psycopg.connect(self.url, autocommit=True) as raw:
-            cursor = raw.execute(statement, parameters or None)  # type: ignore[arg-type] # a test's own SQL
-            return cursor.fetchall() if cursor.description else []
-
-    def file(self, name: str, left: timedelta, *, life: timedelta = 30 * DAY, size: int = 100) -> None:
-        self.sql(
-            "INSERT INTO syncer.file (source, file_id, name, size_bytes, created_at, expires_at, first_seen_at,"
-            " changed_at, first_run) VALUES ('a', %s, %s, %s, %s, %s, syncer.instant(), syncer.instant(), 1)"
-            " ON CONFLICT (source, file_id) DO NOTHING",
-            name, name, size, self.now + left - life, self.now + left,
-        )  # fmt: skip
-
-    def extend(self, name: str, left: timedelta) -> None:
-        self.sql(
-            "WITH old AS (SELECT expires_at FROM syncer.file WHERE file_id = %(name)s), c AS (INSERT INTO syncer.change"
-            " (source, changed_at, file_id, field, old_value, new_value, run_id, previous_at) SELECT 'a',"
-            " syncer.instant(), %(name)s, 'expires_at', expires_at::text, %(at)s::timestamptz::text, 1,"
-            " syncer.instant() FROM old) UPDATE syncer.file SET expires_at = %(at)s, changed_at = syncer.instant()"
-            " WHERE file_id = %(name)s".replace("%(name)s", f"'{name}'").replace(
-                "%(at)s", f"'{(self.now + left).isoformat()}'"
-            )
-        )
-
-    def lose(self, name: str, *, back: bool = False) -> None:
-        value = "NULL::timestamptz" if back else "syncer.instant()"
-        self.sql(
-            "WITH c AS (INSERT INTO syncer.change (source, changed_at, file_id, field, old_value, new_value, run_id,"
-            f" previous_at) SELECT 'a', syncer.instant(), '{name}', 'gone_at', gone_at::text, ({value})::text, 1,"
-            f" syncer.instant() FROM syncer.file WHERE file_id = '{name}') UPDATE syncer.file SET gone_at = {value},"
-            f" changed_at = syncer.instant() WHERE file_id = '{name}'"
-        )
-
-    def pull(self, *, outcome: str = "complete", files: int = 100, error: str | None = None) -> None:
-        self.sql(
-            "WITH p AS (INSERT INTO syncer.pull (source, kind, listing, prefix, page_size, allow_sweep, first_run,"
-            " started_at, finished_at, outcome, proven, settled_run, phase, files, error) VALUES ('a', 'full', 'l', '',"
-            " 100, false, 1, syncer.instant(), syncer.instant(), %s, %s, 1, 'done', %s, %s) RETURNING pull_id)"
-            " INSERT INTO syncer.run (source, kind, pull_id, holder, started_at, finished_at, outcome)"
-            " SELECT 'a', 'full', pull_id, 'me', syncer.instant(), syncer.instant(), %s FROM p",
-            outcome, outcome == "complete", files, error, outcome,
-        )  # fmt: skip
-
-    def failure(self, trouble: str = "unavailable") -> None:
-        self.sql(
-            "INSERT INTO syncer.run (source, kind, holder, started_at, finished_at, outcome, trouble, error)"
-            " VALUES ('a', 'full', 'me', syncer.instant(), syncer.instant(), 'failed', %s, 'the API is away')",
-            trouble,
-        )
-
-
-@pytest.fixture
-def place(database: str, tmp_path: Path) -> Place:
-    return Place(database, tmp_path)
-
-
-@pytest.fixture
-def inbox() -> Iterator[Inbox]:
-    with inboxes(1) as (one,):
-        yield one
-
-
-def kinds(inbox: Inbox) -> list[tuple[str, str]]:
-    return [(message["rule"], message["facts"]["kind"]) for message in inbox.received]
 
 
 def test_a_first_run_over_an_old_account_sends_one_digest_a_tier(place: Place, inbox: Inbox) -> None:
@@ -204,17 +91,18 @@ def test_what_a_transaction_writes_that_was_open_during_an_evaluation_is_a_newco
             "INSERT INTO syncer.file (source, file_id, expires_at, first_seen_at, changed_at, first_run)"
             " VALUES ('a', 'unseen', now() + interval '6 days', now(), now(), 1)"
         )
-    ((mark,),) = place.sql("SELECT announced_at FROM syncer.alert WHERE rule = 'expiring'")
+    ((at, begun),) = place.sql("SELECT announced_at, announced_open FROM syncer.alert WHERE rule = 'expiring'")
     with connect(database) as connection:
-        crowd = count(connection, watch, mark)
-    assert (crowd.members.files, crowd.newcomers.files) == (2, 1)
+        members, newcomers = count(connection, watch), count_since(connection, watch, Mark(at, tuple(begun)))
+    assert (members.files, newcomers.files) == (2, 1)
 
 
-def test_a_stranger_that_reads_for_long_has_nothing_announced_again(place: Place, database: str) -> None:
+@pytest.mark.parametrize("name", ["pg_dump", "syncer"])
+def test_a_transaction_that_reads_for_long_has_nothing_announced_again(place: Place, database: str, name: str) -> None:
     place.settings = {"expiry_tiers": "1d"}
     place.now = datetime.now(UTC)  # noqa: TID251 - as real as the other transaction's
     place.pull()
-    with psycopg.connect(database, application_name="pg_dump") as reader:
+    with psycopg.connect(database, application_name=name) as reader:
         reader.execute("SELECT 1")
         time.sleep(0.05)
         place.now = datetime.now(UTC)  # noqa: TID251 - as real as the other transaction's
@@ -525,13 +413,20 @@ def test_a_pull_evaluates_at_its_end_and_tells_the_heartbeat_only_when_proven(si
     with inboxes(1) as (switch,):
         rig = simulated({"heartbeat_url": f"http://127.0.0.1:{switch.port}/beat"}, world=World(30))
         rig.sync()
-        assert [message["path"] for message in switch.received] == ["/beat"]
+        assert paths(switch) == ["/beat/start", "/beat"]
+        assert len({message["path"].partition("rid=")[2] for message in switch.received}) == 1
+        assert "duration: " in switch.received[-1]["text"]
         assert rig.rows("SELECT 1 FROM syncer.alert WHERE rule = 'expiring'")
         rig.sync("recent")
         rig.simulator.down()
         rig.environ["SYNCER_RETRY_FOR"] = "100ms"
         assert rig.sync().outcome == "failed"
-        assert [message["path"] for message in switch.received] == ["/beat", "/beat/fail"]
+        assert paths(switch)[2:] == ["/beat/start", "/beat/fail"]
+        assert "duration: " in switch.received[-1]["text"]
+
+
+def paths(inbox: Inbox) -> list[str]:
+    return [message["path"].partition("?")[0] for message in inbox.received]
 
 
 def test_an_evaluation_that_must_wait_holds_no_pull_up(simulated: Simulated) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from syncer.alerts.names import RULE_NAMES
 from syncer.alerts.policy import Group, Policy, Tier
-from syncer.alerts.rules import GRACE, RULES, Finding, deadline, judge, watches
+from syncer.alerts.rules import RULES, Finding, deadline, judge, watches
 from syncer.store.alert_facts import Deaf, Facts, Forecast, FullPull, Trouble
 from syncer.store.alert_files import Count, Crowd, Watch
 
@@ -133,7 +133,7 @@ def test_files_of_a_group_are_watched_apart_from_the_rest_and_from_narrower_grou
 
 def test_overdue_is_only_what_was_listed_a_day_after_its_expiry() -> None:
     (overdue,) = (each for each in watches(policy(), NOW) if each.rule == "overdue")
-    assert overdue.before == NOW - GRACE
+    assert overdue.before == NOW - DAY
     assert not [each for each in watches(policy(), None) if each.rule == "overdue"]
 
 

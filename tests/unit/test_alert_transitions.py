@@ -13,6 +13,7 @@ from syncer.alerts.policy import Addressee, Policy, QuietHours, Tier
 from syncer.alerts.rules import Finding
 from syncer.alerts.transitions import SETTLE, Step, may_go, next_step, why
 from syncer.store.alert_files import Count, Crowd, Watch
+from syncer.store.alert_marks import Mark
 from syncer.store.alerts import Alert
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -30,10 +31,10 @@ POLICY = Policy(
 def alert(**given: Any) -> Alert:
     fields: dict[str, Any] = {
         "source": "a", "alert_id": 1, "rule": "expiring", "tier": "7d", "group": "", "severity": "warning", "files": 1,
-        "bytes": 1, "detail": {}, "raised_at": NOW - HOUR, "evaluated_at": NOW - HOUR, "announced_at": NOW - HOUR,
+        "bytes": 1, "detail": {}, "raised_at": NOW - HOUR, "evaluated_at": NOW - HOUR, "announced": Mark(NOW - HOUR),
         "messaged_at": NOW - HOUR, "messages": 1, "sent_at": None, "escalated_at": None, "acknowledged_at": None,
         "acknowledged_by": None, "snoozed_until": None, "resolved_at": None, "resolution": None, "reopened": 0,
-        "before": None, "scope": (),
+        "before": None, "renewed_at": None, "unacknowledged": None, "acknowledged": None, "scope": (),
     }  # fmt: skip
     return Alert(**{**fields, **given})
 
@@ -54,8 +55,8 @@ def finding(new: int = 0, first_end: datetime = NOW + 5 * DAY, **given: Any) -> 
         (alert(), finding(severity="critical"), Step.UPDATE),
         (alert(severity="critical"), finding(), Step.COUNT),
         (alert(), finding(new=5), Step.COUNT),
-        (alert(announced_at=NOW - DAY), finding(new=5), Step.UPDATE),
-        (alert(announced_at=None), finding(new=5), Step.UPDATE),
+        (alert(announced=Mark(NOW - DAY)), finding(new=5), Step.UPDATE),
+        (alert(announced=None), finding(new=5), Step.UPDATE),
         (alert(), finding(new=5, first_end=NOW + 23 * HOUR), Step.UPDATE),
         (alert(), finding(new=5, first_end=NOW + 25 * HOUR), Step.COUNT),
         (alert(raised_at=NOW - 4 * HOUR), finding(), Step.ESCALATE),
@@ -65,9 +66,9 @@ def finding(new: int = 0, first_end: datetime = NOW + 5 * DAY, **given: Any) -> 
         (alert(raised_at=NOW - 4 * HOUR, snoozed_until=NOW + HOUR), finding(), Step.COUNT),
         (alert(raised_at=NOW - DAY, escalated_at=NOW, messaged_at=NOW - DAY), finding(), Step.REMIND),
         (alert(acknowledged_at=NOW, messaged_at=NOW - DAY), finding(), Step.COUNT),
-        (alert(acknowledged_at=NOW, announced_at=NOW - DAY), finding(new=1), Step.UPDATE),
-        (alert(snoozed_until=NOW + 2 * DAY, announced_at=NOW - DAY), finding(new=1), Step.COUNT),
-        (alert(snoozed_until=NOW + 2 * DAY, announced_at=NOW - DAY), finding(1, NOW + DAY), Step.UPDATE),
+        (alert(acknowledged_at=NOW, announced=Mark(NOW - DAY)), finding(new=1), Step.UPDATE),
+        (alert(snoozed_until=NOW + 2 * DAY, announced=Mark(NOW - DAY)), finding(new=1), Step.COUNT),
+        (alert(snoozed_until=NOW + 2 * DAY, announced=Mark(NOW - DAY)), finding(1, NOW + DAY), Step.UPDATE),
         (alert(resolved_at=NOW - SETTLE / 2), finding(), Step.REOPEN),
         (alert(resolved_at=NOW - SETTLE), finding(), Step.RAISE),
         (alert(resolved_at=NOW - DAY, resolution="command"), finding(), Step.REST),
@@ -83,7 +84,7 @@ def test_the_next_step(before: Alert | None, now: Finding | None, step: Step) ->
 def test_newcomers_that_would_leave_in_the_quiet_hours_are_told_before() -> None:
     evening = NOW.replace(hour=21)
     last = alert(
-        acknowledged_at=evening, announced_at=evening - 23 * HOUR
+        acknowledged_at=evening, announced=Mark(evening - 23 * HOUR)
     )  # the next digest would be due at 22:00 and go out at 07:00
     urgent = finding(new=1, first_end=evening + 9 * HOUR)
     assert next_step(last, urgent, POLICY, evening) is Step.COUNT

@@ -99,3 +99,10 @@ def test_metrics_are_documented_as_they_are() -> None:
     known = {family.name for family in FAMILIES} | {"syncer_context_death_age_seconds_bucket"}
     for query in re.findall(r"```promql\n(.*?)```", text, flags=re.DOTALL):
         assert set(re.findall(r"syncer_[a-z_]+", query)) <= known, query
+
+
+def test_the_runbook_lists_what_can_be_tuned() -> None:
+    from syncer.alerts.tuning import PARAMETERS
+
+    listed = set(re.findall(r"^\| `([a-z-]+\.[a-z]+)` \|", RUNBOOK, flags=re.MULTILINE))
+    assert listed == {f"{rule}.{name}" for rule, own in PARAMETERS.items() for name in own if name != "severity"}

@@ -42,7 +42,21 @@ def test_preferences_are_read_from_every_address() -> None:
         assert (made.name, made.language, made.minimum, made.escalation) == ("值班", "zh", "warning", True)
         plain = make(url)
         assert (plain.language, plain.minimum, plain.escalation) == ("en", "info", False)
-        assert plain.identity == made.identity
+        assert plain.address == made.address
+
+
+def test_a_name_keeps_the_identity_when_key_token_or_path_change() -> None:
+    urls = ("wecom://K1", "wecom://K2", "wecom://K2?base=https://h")
+    named = [make(f"{url}{'&' if '?' in url else '?'}name=ops") for url in urls]
+    assert len({each.identity for each in named}) == 1
+    assert len({each.address for each in named}) == 3
+    assert make("wecom://K1?name=ops").identity != make("wecom://K1?name=boss").identity
+    assert make("wecom://K1?name=ops").identity != make("feishu://K1?name=ops").identity
+
+
+def test_a_name_means_one_recipient() -> None:
+    with pytest.raises(SettingsError, match="has the name= of one before it"):
+        make_notifiers(["wecom://K1?name=ops", "wecom://K2?name=ops"], AROUND)
 
 
 def test_names_hold_hosts_but_no_tokens() -> None:

@@ -59,3 +59,44 @@ def test_defaults_and_what_can_be_set(tmp_path: Path) -> None:
 def test_quiet_hours_that_are_none_are_refused(tmp_path: Path, written: str) -> None:
     with pytest.raises(SettingsError, match="SYNCER_QUIET_HOURS must"):
         load(tmp_path, SOURCE, SYNCER_QUIET_HOURS=written)
+
+
+def test_rules_are_tuned_by_text_or_by_tables(tmp_path: Path) -> None:
+    text = load(tmp_path, SOURCE, SYNCER_ALERT_RULES="short-pull.below=30% overdue.grace=3d, rejected.least=5")
+    table = load(
+        tmp_path,
+        SOURCE
+        + "[sources.alert_rules]\nshort-pull = { below = 0.3 }\noverdue = { grace = '3d' }\nrejected = { least = 5 }\n",
+    )
+    assert text.alert_rules == table.alert_rules  # type: ignore[attr-defined] # a SourceSettings
+    assert text.alert_rules.share("short-pull", "below") == 0.3  # type: ignore[attr-defined] # the same
+    assert load(tmp_path, SOURCE).alert_rules.number("rejected", "least") == 1  # type: ignore[attr-defined] # the same
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        ("soon.least=1", "must name rules"),
+        ("rejected.most=1", "may set of rejected: least, severity"),
+        ("rejected.least=0", "sets rejected.least, which must be a whole number"),
+        ("short-pull.below=130%", "sets short-pull.below, which must be a share"),
+        ("recipient.silent=soon", "sets recipient.silent, which must be a duration"),
+        ("stale.severity=loud", "sets stale.severity, which must be"),
+        ("rejected", "must be made of rule.parameter=value"),
+    ],
+)
+def test_mistakes_in_tuning_are_told(tmp_path: Path, written: str, problem: str) -> None:
+    with pytest.raises(SettingsError, match=f"SYNCER_ALERT_RULES {problem}"):
+        load(tmp_path, SOURCE, SYNCER_ALERT_RULES=written)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('rules = "stale.severity=info"', "rules in groups number 1 .* may tune the rules about files only"),
+        ('silence = "stale"', "silence in groups number 1 .* may name the rules about files only"),
+    ],
+)
+def test_groups_have_no_say_in_rules_that_names_cannot_tell_apart(tmp_path: Path, line: str, problem: str) -> None:
+    with pytest.raises(SettingsError, match=problem):
+        load(tmp_path, f'{SOURCE}[[sources.groups]]\nname = "x"\nprefix = "x"\n{line}\n')

@@ -12,14 +12,14 @@ from syncer.alerts.notifiers.apprise_bridge import AppriseBridge
 from syncer.alerts.notifiers.dingtalk import DingTalk
 from syncer.alerts.notifiers.email import Email
 from syncer.alerts.notifiers.feishu import Feishu
-from syncer.alerts.notifiers.heartbeat import Heartbeat
+from syncer.alerts.notifiers.heartbeat import Heartbeat, LastResort
 from syncer.alerts.notifiers.http import Surroundings
 from syncer.alerts.notifiers.slack import Slack
 from syncer.alerts.notifiers.webhook import Webhook
 from syncer.alerts.notifiers.wecom import WeCom
 from syncer.errors import SettingsError
 
-__all__ = ["KINDS", "Heartbeat", "Kind", "Surroundings", "make_notifier", "make_notifiers"]
+__all__ = ["KINDS", "Heartbeat", "Kind", "LastResort", "Surroundings", "make_notifier", "make_notifiers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,11 @@ def make_notifiers(urls: Sequence[str], around: Surroundings) -> tuple[Recipient
         except SettingsError as error:
             problems += error.problems
             continue
-        if any(each.identity == other.identity for other in made):
+        same = next((other for other in made if each.identity == other.identity), None)
+        if same is not None and same.address == each.address:
             problems.append(f"SYNCER_NOTIFY: {place} is the same recipient as one before it.")
+        elif same is not None:
+            problems.append(f"SYNCER_NOTIFY: {place} has the name= of one before it: a name means one recipient.")
         made.append(each)
     if problems:
         raise SettingsError(*problems)
@@ -115,5 +118,11 @@ def _by_apprise(url: str, around: Surroundings) -> Recipient:
 
 def _described(address: Address, service: Service) -> Recipient:
     return Recipient(
-        address.name, address.identity, service, address.language, address.minimum, escalation=address.escalation
+        name=address.name,
+        identity=address.identity,
+        service=service,
+        address=address.reached,
+        language=address.language,
+        minimum=address.minimum,
+        escalation=address.escalation,
     )

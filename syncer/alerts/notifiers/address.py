@@ -74,9 +74,18 @@ class Address:
 
     @property
     def identity(self) -> str:
+        """The kind and a digest: of the name that was given, else of who is reached.
+
+        With a name of its own a recipient stays the same when its key, token or path is replaced.
+        """
+        given = self.options.get("name", "").strip()
+        return self._digest("name", given) if given else self.reached
+
+    @property
+    def reached(self) -> str:
         """The kind and a digest of what says who is reached; passwords and preferences are no part of it."""
-        who = (self.kind, self.target, self.path, self.query, self.options.get("to", ""), self.options.get("base", ""))
-        return f"{self.kind}-{sha256(' '.join(who).encode()).hexdigest()[:16]}"
+        where = (self.target, self.path, self.query, self.options.get("to", ""), self.options.get("base", ""))
+        return self._digest(self.kind, *where)
 
     def base(self, default: str) -> str:
         """Return `base`, another place where the service is offered, without a slash at its end."""
@@ -85,6 +94,9 @@ class Address:
         if parts is None or parts.scheme not in ("https", "http") or not parts.hostname or parts.query:
             raise ValueError("has a base= that is not like https://host or https://host/path")
         return text
+
+    def _digest(self, *parts: str) -> str:
+        return f"{self.kind}-{sha256(' '.join(parts).encode()).hexdigest()[:16]}"
 
     def _one_of(self, option: str, values: Mapping[str, _T], default: _T) -> _T:
         text = self.options.get(option, "").lower()

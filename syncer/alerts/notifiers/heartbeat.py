@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import sha256
 from urllib.parse import quote
 
 import structlog
 
-from syncer.alerts.message import NotifyError
+from syncer.alerts.message import Message, NotifyError
 from syncer.alerts.notifiers.address import split, url_secrets
 from syncer.alerts.notifiers.http import Endpoint, Surroundings
 from syncer.alerts.notifiers.places import is_refused_literal
@@ -35,8 +36,19 @@ class Heartbeat:
         path = parts.path.rstrip("/")
         self._url, self._query = f"{parts.scheme}://{parts.netloc}{path}", parts.query
         self._endpoint = Endpoint(f"Heartbeat {parts.hostname}", self._url, around, url_secrets(path, parts.query))
+        self._host = parts.hostname
         self._new_run_id = run_id
         self._run_id = ""
+
+    @property
+    def host(self) -> str:
+        """The switch's host, for people."""
+        return self._host
+
+    @property
+    def identity(self) -> str:
+        """The key under which what it is told is remembered."""
+        return f"heartbeat-{sha256(self._url.encode()).hexdigest()[:16]}"
 
     def start(self) -> bool:
         """Say that a run begins."""
@@ -57,20 +69,34 @@ class Heartbeat:
         return heard
 
     def _ping(self, suffix: str, text: str) -> bool:
-        endpoint = Endpoint(self._endpoint.service, self._url + suffix, self._endpoint.around, self._endpoint.secrets)
-        run = f"rid={quote(self._run_id, safe='')}" if self._run_id else ""
-        body = text.encode("utf-8", "replace")[:LARGEST_TEXT]
         try:
-            reply = endpoint.post(
-                body,
-                query="&".join(filter(None, (self._query, run))),
-                headers={"Content-Type": "text/plain; charset=utf-8"},
-            )
-            endpoint.check_status(reply)
-            # Healthchecks answers 200 to pings that count for nothing, too: "OK (not found)", "OK (rate limited)".
-            if reply.body.startswith(b"OK ("):
-                raise endpoint.error(f"it answered {reply.body[:60].decode('utf-8', 'replace')}", permanent=True)
+            self.call(suffix, text)
         except NotifyError as error:
             _log.warning("heartbeat_not_heard", reason=str(error))
             return False
         return True
+
+    def call(self, suffix: str, text: str) -> None:
+        """Ping the URL with `suffix`; raises NotifyError when it was not heard."""
+        endpoint = Endpoint(self._endpoint.service, self._url + suffix, self._endpoint.around, self._endpoint.secrets)
+        run = f"rid={quote(self._run_id, safe='')}" if self._run_id else ""
+        reply = endpoint.post(
+            text.encode("utf-8", "replace")[:LARGEST_TEXT],
+            query="&".join(filter(None, (self._query, run))),
+            headers={"Content-Type": "text/plain; charset=utf-8"},
+        )
+        endpoint.check_status(reply)
+        # Healthchecks answers 200 to pings that count for nothing, too: "OK (not found)", "OK (rate limited)".
+        if reply.body.startswith(b"OK ("):
+            raise endpoint.error(f"it answered {reply.body[:60].decode('utf-8', 'replace')}", permanent=True)
+
+
+class LastResort:
+    """The switch as a recipient: what nobody else can be told is a failure."""
+
+    def __init__(self, heartbeat: Heartbeat) -> None:
+        self._heartbeat = heartbeat
+
+    def send(self, message: Message) -> None:
+        """Ping the failure with the message; raises NotifyError."""
+        self._heartbeat.call("/fail", f"{message.title}\n{message.text}")
