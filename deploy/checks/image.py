@@ -45,7 +45,8 @@ class _Buildah:
         self._store = ("--root", folder / "storage", "--runroot", folder / "run")
 
     def __call__(self, *arguments: object) -> str:
-        return run(self._program, *self._store, *arguments).stdout.strip().splitlines()[-1:][0]
+        """Run it, and return the last line that it prints."""
+        return run(self._program, *self._store, *arguments).stdout.rstrip().rpartition("\n")[2]
 
     def quiet(self, *arguments: object) -> None:
         run(self._program, *self._store, *arguments, check=False)
