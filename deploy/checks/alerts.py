@@ -32,7 +32,8 @@ from syncer.cli.main import main
 from syncer.pulse import Pulse
 beat, beaten = Pulse.scheduler_beat, []
 Pulse.scheduler_beat = lambda self: beaten or beaten.append(beat(self))
-importlib.metadata.version = lambda name: "0.0.1"
+version = importlib.metadata.version
+importlib.metadata.version = lambda name: "0.0.1" if name == "syncer" else version(name)
 sys.argv = ["syncer", "daemon"]
 main()
 """
@@ -102,7 +103,8 @@ class _Stage:
     def ask(self, path: str, **query: str) -> Any:
         """Ask Prometheus; None while it does not answer."""
         try:
-            with urllib.request.urlopen(f"{self._address}{path}?{urllib.parse.urlencode(query)}", timeout=5) as answer:
+            asked = f"{self._address}{path}?{urllib.parse.urlencode(query)}"
+            with urllib.request.urlopen(asked, timeout=5) as answer:  # noqa: S310 - our own
                 return json.load(answer)["data"]
         except OSError:
             return None

@@ -15,6 +15,13 @@ from checks.outcome import DEPLOY, Failed, check, expect
 _SYNCER = "/opt/syncer/bin/syncer"
 # PrivateDevices cannot be set up where no device may be made; the watchdog shall not take minutes.
 _DROP_IN = "[Service]\nPrivateDevices=no\nWatchdogSec=20s\nRestartSec=1s\n"
+_SET_SCHEMA = """
+import pathlib, psycopg, sys
+from syncer.postgres.server import EmbeddedPostgres
+with EmbeddedPostgres(pathlib.Path("/var/lib/syncer/postgres")) as server:
+    with psycopg.connect(server.url) as connection:
+        connection.execute("UPDATE syncer.alembic_version SET version_num = %s", [sys.argv[1]])
+"""
 _SETTINGS = 'api_url = "http://127.0.0.1:8099/v2/index.php"\ncalls_per_minute = 0\n'
 
 
@@ -51,7 +58,7 @@ def journal(box: Box, unit: str) -> str:
     return box("journalctl", "--unit", unit, "--no-pager", "--output=cat").stdout
 
 
-def until(holds: Callable[[], object], what: str, box: Box, unit: str, seconds: float = 60) -> None:
+def until(holds: Callable[[], object], what: str, box: Box, unit: str, seconds: float = 120) -> None:
     """Wait until `holds`; raises Failed with the unit's journal."""
     deadline = time.monotonic() + seconds
     while not holds():
@@ -70,6 +77,7 @@ def _daemon() -> None:
         _comes_back(box, "after kill -9", "KILL")
         _comes_back(box, "after the watchdog found it stopped", "STOP")
         _reloads(box)
+        _waits_for_its_schema(box)
         began = time.monotonic()
         box("systemctl", "stop", "syncer")
         state = {name: box.show("syncer", name) for name in ("ActiveState", "Result", "ExecMainStatus")}
@@ -113,6 +121,18 @@ def _reloads(box: Box) -> None:
     expect(box.show("syncer", "MainPID") == pid, "a reload made a new process")
 
 
+def _waits_for_its_schema(box: Box) -> None:
+    """Check that a daemon ends when a newer version has migrated under it, and is back once both agree again."""
+    from syncer.store.migrate import HEAD
+
+    count = int(box.show("syncer", "NRestarts"))
+    box("/opt/syncer/bin/python", "-c", _SET_SCHEMA, "9999")
+    until(lambda: "newer than this version" in journal(box, "syncer"), "it says what is newer", box, "syncer")
+    until(lambda: int(box.show("syncer", "NRestarts")) > count + 1, "it is tried again", box, "syncer")
+    box("/opt/syncer/bin/python", "-c", _SET_SCHEMA, HEAD)
+    until(lambda: box.show("syncer", "SubState") == "running", "it runs with its own schema", box, "syncer")
+
+
 @check(
     "systemd-timers",
     "the oneshot services under systemd, on a database of one's own, as their timers begin them",
@@ -136,7 +156,7 @@ def _oneshots() -> None:
 def _cron() -> None:
     text = (DEPLOY / "crontab").read_text()
     given = re.findall(r"^(\w+=\S+)$", text, re.MULTILINE)
-    lines = re.findall(r"^(?:\S+ +){5}(\w+) +(.+)$", text, re.MULTILINE)
+    lines = re.findall(r"^(?!#)(?:\S+ +){5}(\w+) +(.+)$", text, re.MULTILINE)
     expect(len(lines) == 3, f"the crontab has {len(lines)} lines")  # noqa: PLR2004
     with installed() as box:
         box("sh", "-c", "install -d -o syncer -g syncer /var/log/syncer /var/lib/syncer; chgrp -R syncer /etc/syncer")

@@ -30,6 +30,9 @@ _SPELLING = "SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres'; SET ext
 # A reader of a slow pipe may pause; one that is gone for good shall not keep its locks.
 _IDLE_SECONDS = 3600.0
 
+# Daemons that share the old database are nothing to the new one.
+_TABLES = tuple(table for table in metadata.sorted_tables if table.name != "replica")
+
 Counts = dict[str, int]
 File = IO[bytes] | GzipFile
 
@@ -46,7 +49,7 @@ def write(connection: sa.Connection, file: File, *, version: str) -> Counts:
     rows(connection, _SPELLING)
     with snapshot(connection), _driver(connection) as cursor:
         _write_line(file, {"syncer_export": FORMAT, "schema": HEAD, "version": version})
-        for table in metadata.sorted_tables:
+        for table in _TABLES:
             columns = [column.name for column in table.columns]
             _write_line(file, {"table": table.name, "columns": columns})
             with cursor.copy(f"COPY {_named(table.name, columns)} TO STDOUT") as copy:
@@ -75,14 +78,14 @@ def read(connection: sa.Connection, file: File) -> Counts:
                 for block in _blocks(file):
                     copy.write(block)
             counts[line["table"]] = cursor.rowcount
-        if counts != line["rows"] or counts.keys() != {table.name for table in metadata.sorted_tables}:
+        if counts != line["rows"] or counts.keys() != {table.name for table in _TABLES}:
             raise SettingsError("The file is not whole: the rows in it are not as many as its last line says.")
         for name, last in line["numbers"].items():
             table, column = name.split(".")
             sequence = "pg_get_serial_sequence(%(table)s, %(column)s)"
             set_last = f"SELECT setval({sequence}, %(last)s) WHERE %(last)s > 0"
             rows(connection, set_last, table=f"{SCHEMA}.{table}", column=column, last=last)
-    for table in metadata.sorted_tables:
+    for table in _TABLES:
         rows(connection, f"ANALYZE {SCHEMA}.{table.name}")
     return counts
 
@@ -102,7 +105,7 @@ def _checked(line: dict[str, Any]) -> str:
 def _numbers(connection: sa.Connection) -> Counts:
     """Return the last number given out for each column that counts; rows that bore it may have been pruned since."""
     found: Counts = {}
-    for table in metadata.sorted_tables:
+    for table in _TABLES:
         for column in (column.name for column in table.columns if column.identity is not None):
             question = f"""
                 SELECT greatest((SELECT max({column}) FROM {SCHEMA}.{table.name}), last_value, 0)
@@ -121,7 +124,7 @@ def _require_this_schema(header: dict[str, Any]) -> None:
 
 
 def _require_empty(connection: sa.Connection) -> None:
-    for table in metadata.sorted_tables:
+    for table in _TABLES:
         rows(connection, f"LOCK TABLE {SCHEMA}.{table.name} IN SHARE ROW EXCLUSIVE MODE")
         if rows(connection, f"SELECT EXISTS (SELECT FROM {SCHEMA}.{table.name})").scalar():
             raise SettingsError(
