@@ -50,7 +50,11 @@ def installed() -> Iterator[Box]:
         box("systemd-sysusers")
         box("systemd-run", "--unit=simulator", _SYNCER, "simulate", "--files", "1500", "--port", "8099")
         until(lambda: "serving" in journal(box, "simulator"), "the simulator serves", box, "simulator")
-        yield box
+        try:
+            yield box
+        except Failed as failure:
+            lines = box("journalctl", "--no-pager", "--output=cat", "--lines=30", check=False).stdout
+            raise Failed(f"{failure}\nthe journal's end:\n{lines}") from None
 
 
 def journal(box: Box, unit: str) -> str:
