@@ -25,10 +25,13 @@ _LEVEL, _INDENT = 9, 25
 def doctor(
     *,
     source: Annotated[str | None, typer.Option("--source", metavar="NAME", help="Only this source.")] = None,
+    notify: Annotated[
+        bool, typer.Option("--notify", help="Send a test message to everybody who is told of alerts.")
+    ] = False,
     json: Json = False,
     config: Config = None,
 ) -> None:
-    """Check settings, database, clocks, credentials and quota; costs two API calls a source at most.
+    """Check settings, database, clocks, credentials, quota, alerts; costs two API calls a source at most.
 
     Each check says what was found and what to do. It goes on as far as it can when something is broken. The exit code
     is that of the first check that failed: 2 settings, 3 the API refuses, 4 the API cannot be reached, 5 the database;
@@ -38,7 +41,7 @@ def doctor(
 
     checks: list[Check] = []
     with json_errors(wanted=json):
-        for check in _checks(source, config):
+        for check in _checks(source, config, notify=notify):
             if not json:
                 if check.source is not None and (not checks or checks[-1].source != check.source):
                     say(f"\nsource {check.source}")
@@ -53,7 +56,7 @@ def doctor(
     raise typer.Exit(0 if first is None else first.exit_code)
 
 
-def _checks(source: str | None, config: Path | None) -> Iterator[Check]:
+def _checks(source: str | None, config: Path | None, *, notify: bool) -> Iterator[Check]:
     from syncer.doctor import examine
     from syncer.doctor.check import failed
 
@@ -64,7 +67,8 @@ def _checks(source: str | None, config: Path | None) -> Iterator[Check]:
         yield failed("settings", error, advice="Mend the settings; `syncer demo` needs none.")
         return
     with stopping(app):
-        yield from examine(app, chosen, clock=lambda: datetime.now(UTC))  # noqa: TID251 - compared with other clocks
+        now = lambda: datetime.now(UTC)  # noqa: E731, TID251 - compared with other clocks
+        yield from examine(app, chosen, clock=now, notify=notify)
 
 
 def _document(checks: Iterable[Check], worst: str, first: Check | None) -> dict[str, Any]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from syncer.errors import SyncerError
+from syncer.errors import Stopped, SyncerError
 
 
 class Level(StrEnum):
@@ -47,3 +48,13 @@ def failed(
 ) -> Check:
     """Return a check that failed for `why`, whose exit code it takes, and whose sentence unless `found` is given."""
     return Check(name, Level.FAILED, found or str(why), advice, source=source, exit_code=why.exit_code)
+
+
+def guarded(name: str, make: Callable[[], Iterable[Check]], *, source: str | None = None) -> Iterator[Check]:
+    """Yield what `make` finds; that it fails is the finding then, and the other checks go on. Raises Stopped."""
+    try:
+        yield from make()
+    except Stopped:
+        raise
+    except SyncerError as error:
+        yield failed(name, error, source=source)

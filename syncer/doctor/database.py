@@ -1,4 +1,4 @@
-"""Checks of the database: reachable, new enough, writable, its schema, our rights, its clock, its disk."""
+"""Checks of the database: reachable, new enough, writable, encoding, schema, our rights, clock, disk."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ _ROOM_NEEDED = 100_000_000
 # Leases and quotas go by the database's clock alone; a difference only makes times hard to compare.
 _CLOCKS_MAY_DIFFER = 5.0
 _RIGHTS_SHOWN = 5
+# Connections of one daemon: a pull has one, and so have what looks for due ones, alerts, page and metrics.
+_PULLS_AT_ONCE, _BESIDE_PULLS = 8, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,13 @@ def examine(app: App, stack: ExitStack, clock: Callable[[], datetime]) -> Genera
         advice = "It may be a standby: point SYNCER_DATABASE_URL at the primary."
         yield failed("database", DatabaseUnavailable, f"{where} {facts.version}, which is read-only", advice)
         return None
-    yield ok("database", f"{where} {facts.version}")
+    if facts.encoding != "UTF8":
+        found = f"{where} {facts.version}, but its encoding is {facts.encoding}: names of files would not fit in"
+        advice = "Make a database for syncer with: CREATE DATABASE syncer TEMPLATE template0 ENCODING 'UTF8'"
+        yield failed("database", DatabaseUnavailable, found, advice)
+        return None
+    yield ok("database", f"{where} {facts.version}, UTF8")
+    yield _connections(facts.connections, facts.most_connections, len(app.settings.sources))
     yield _clock(facts.clock - (before + after) / 2)
     opened = Opened(url, connection)
     return opened if (yield from _schema(opened, embedded=embedded)) else None
@@ -77,6 +85,14 @@ def _disk(app: App) -> Check:
     if free < _ROOM_NEEDED:
         return failed("disk", DatabaseUnavailable, found, advice)
     return warning("disk", found, advice) if free < _ROOM_WANTED else ok("disk", found)
+
+
+def _connections(used: int, most: int, sources: int) -> Check:
+    found = f"{used} of {most} connections are in use"
+    if most - used > min(sources, _PULLS_AT_ONCE) + _BESIDE_PULLS:
+        return ok("connections", found)
+    advice = "Raise max_connections, or put a pooler in between: a pull takes one, the page and alerts a few more."
+    return warning("connections", found, advice)
 
 
 def _clock(ahead: float) -> Check:

@@ -248,14 +248,15 @@ def read(
         fulls=tuple(FullPull(**row) for row in ask(_FULLS).mappings()),
         rejected=int(ask(_REJECTED).scalar_one()),
         day_bytes=tuple(int(each) for each in ask(_DAY_BYTES).scalars()),
-        calls_per_day=_calls_per_day(connection, loads),
+        calls_per_day=calls_per_day(connection, loads),
         calls_limit=calls_limit,
         deaf=deaf(connection, source, recipients, silent),
         crowds=tuple(crowds),
     )
 
 
-def _calls_per_day(connection: sa.Connection, loads: Sequence[Load]) -> float:
+def calls_per_day(connection: sa.Connection, loads: Sequence[Load]) -> float:
+    """Return the calls a day that these schedules take, by what their last pulls took; 0 before the first."""
     found = {row.source: row for row in rows(connection, _CALLS, sources=[load.source for load in loads])}
     return float(
         sum(

@@ -14,7 +14,10 @@ OLDEST_VERSION = 150000
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """A database server: its version, whether it may be written to, its clock in UNIX seconds, and who we are to it."""
+    """A database server: its version, whether it may be written to, its clock in UNIX seconds, and who we are to it.
+
+    `connections` are open, all databases' together, of the `most_connections` that ordinary users may open.
+    """
 
     version: str
     version_number: int
@@ -23,13 +26,20 @@ class ServerFacts:
     user: str
     database: str
     may_create: bool
+    encoding: str
+    connections: int
+    most_connections: int
 
 
 _SERVER = """
 SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int AS version_number,
        NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off' AS writable,
        extract(epoch FROM clock_timestamp())::float8 AS clock, current_user::text AS "user",
-       current_database()::text AS database, has_database_privilege(current_database(), 'CREATE') AS may_create
+       current_database()::text AS database, has_database_privilege(current_database(), 'CREATE') AS may_create,
+       current_setting('server_encoding') AS encoding,
+       (SELECT count(*) FROM pg_stat_get_activity(NULL) a WHERE a.backend_type = 'client backend') AS connections,
+       current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+         AS most_connections
 """
 
 _LACKING = """

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -14,13 +16,17 @@ from sqlalchemy import make_url
 
 from syncer.app import App
 from syncer.doctor import Check, Level, examine
+from syncer.model import PullKind
 from syncer.settings import load_settings
 from syncer.simulator import SECRET_ID, SECRET_KEY, Behaviour, Simulator, World, always, coded
 from syncer.store import leases
-from syncer.store.database import connect
+from syncer.store.database import connect, rows
+
+from .recipients import Inbox
 
 Doctor = Callable[..., dict[str, Check]]
 FROM_THE_DATABASE = {"settings", "database", "database clock", "schema", "rights"}
+FROM_THE_WORK = {"quota", "lease", "notifications", "alerts", "daemons", "web page", "connections"}
 FROM_THE_API = {"credentials", "page size", "newest file", "context"}
 
 
@@ -28,10 +34,12 @@ def real_clock() -> datetime:
     return datetime.now(UTC)  # noqa: TID251 - what is compared is the real clocks
 
 
-def ask(environ: dict[str, str], clock: Callable[[], datetime] = real_clock) -> dict[str, Check]:
+def ask(
+    environ: dict[str, str], clock: Callable[[], datetime] = real_clock, *, notify: bool = False
+) -> dict[str, Check]:
     """Return the checks by name; none of them may show a secret."""
-    app = App(load_settings(environ))
-    checks = list(examine(app, app.settings.sources, clock=clock))
+    app = App(load_settings({"SYNCER_WEB_ADDRESS": "127.0.0.1:0", **environ}))
+    checks = list(examine(app, app.settings.sources, clock=clock, notify=notify))
     for check in checks:
         assert SECRET_KEY not in str(asdict(check))
         assert SECRET_ID not in str(asdict(check))
@@ -63,7 +71,7 @@ def test_all_is_well_with_two_calls_that_the_quota_counted(database: str) -> Non
         checks = ask(environ(database, api.url))
         assert api.call_count == 2
     assert {check.level for check in checks.values()} == {Level.OK}
-    assert checks.keys() >= FROM_THE_DATABASE | FROM_THE_API | {"quota", "lease"}
+    assert checks.keys() >= FROM_THE_DATABASE | FROM_THE_API | FROM_THE_WORK
     with psycopg.connect(database) as connection:
         assert connection.execute("SELECT sum(calls) FROM syncer.quota").fetchone() == (2,)
 
@@ -207,3 +215,100 @@ def test_a_limit_above_the_apis_own_is_a_warning_for_the_real_host_only(database
     checks = ask(unreachable)
     assert warnings(checks) == {"quota"}
     assert failures(checks) == {"api": 4}
+
+
+def test_a_database_whose_encoding_cannot_hold_every_name_is_told(postgres_url: str, worker_name: str) -> None:
+    name = f"test_{os.getpid()}_{worker_name}_latin"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
+        try:
+            latin = make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
+            checks = ask({"SYNCER_DATABASE_URL": latin})
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    assert failures(checks) == {"database": 5, "credentials": 2}
+    assert "LATIN1" in checks["database"].found
+    assert "ENCODING 'UTF8'" in checks["database"].advice
+
+
+def test_addresses_are_checked_and_nothing_is_sent_unless_asked_for(database: str) -> None:
+    with Simulator(World(5)) as api, closing(Inbox()) as inbox:
+        settings = environ(database, api.url, SYNCER_NOTIFY=inbox.url())
+        checks = ask(settings)
+        assert checks["notifications"].level is Level.OK
+        assert "nothing was sent to it yet" in checks["notifications"].found
+        assert inbox.received == []
+        checks = ask(settings, notify=True)
+        assert checks["notifications"].level is Level.OK
+        assert "last accepted a message" in checks["notifications"].found
+        assert len(inbox.received) == 1
+        inbox.answer = lambda _: (403, b"no")
+        checks = ask(settings, notify=True)
+        assert warnings(checks) == {"notifications"}
+        assert "refuses for good" in checks["notifications"].found
+        assert api.call_count == 3, "a listing of one page is asked for once"
+
+
+def test_a_mistake_in_an_address_is_a_failure_and_the_rest_is_checked(database: str) -> None:
+    with Simulator(World(250)) as api:
+        checks = ask(environ(database, api.url, SYNCER_NOTIFY="carrier-pigeon://loft"))
+    assert failures(checks) == {"notifications": 2}
+    assert checks.keys() >= FROM_THE_DATABASE | FROM_THE_API | {"alerts"}
+
+
+def test_open_alerts_are_a_warning(database: str) -> None:
+    with Simulator(World(5)) as api:
+        ask(environ(database, api.url))
+        with connect(database) as connection:
+            leases.ensure_source(connection, "default", account="x", prefix="")
+            rows(
+                connection,
+                "INSERT INTO syncer.alert (source, rule, severity, raised_at, evaluated_at)"
+                " VALUES ('default', 'stale', 'critical', now(), now())",
+            )
+        checks = ask(environ(database, api.url))
+    assert warnings(checks) == {"alerts"}
+    assert checks["alerts"].found == "open: 1 critical"
+
+
+REPLICA = (
+    "INSERT INTO syncer.replica VALUES (%(id)s, %(id)s || ', process 7', %(version)s, now(), now(),"
+    " now() + %(lives)s * interval '1 minute', 1, 8, 2)"
+)
+
+
+def test_a_replicas_view_of_the_others(database: str) -> None:
+    with Simulator(World(5)) as api, connect(database) as connection:
+        rows(connection, REPLICA, id="east", version="1", lives=-1)
+        checks = ask(environ(database, api.url))
+        assert warnings(checks) == {"daemons"}
+        assert "none lives: east, process 7 was last heard" in checks["daemons"].found
+        rows(connection, REPLICA, id="west", version="1", lives=1)
+        checks = ask(environ(database, api.url))
+        assert not warnings(checks)
+        assert "west, process 7 lives and runs 2 of 8 pulls" in checks["daemons"].found
+        rows(connection, REPLICA, id="north", version="2", lives=1)
+        checks = ask(environ(database, api.url))
+        assert warnings(checks) == {"daemons"}
+        assert "different versions (1, 2)" in checks["daemons"].found
+
+
+def test_an_address_that_somebody_else_has_is_a_warning(database: str) -> None:
+    with Simulator(World(5)) as api, socket.create_server(("127.0.0.1", 0)) as taken:
+        taken.settimeout(5)
+        port = taken.getsockname()[1]
+        checks = ask(environ(database, api.url, SYNCER_WEB_ADDRESS=f"127.0.0.1:{port}"))
+    assert warnings(checks) == {"web page"}
+    assert "in use" in checks["web page"].found
+
+
+def test_schedules_that_the_quota_cannot_carry_are_a_warning(database: str) -> None:
+    with Simulator(World(250)) as api:
+        settings = environ(database, api.url, SYNCER_PAGE_SIZE="10", SYNCER_CALLS_PER_MINUTE="600")
+        app = App(load_settings(settings))
+        with app.database() as url:
+            app.sync(url, app.settings.sources[0], PullKind.FULL)
+        tight = settings | {"SYNCER_CALLS_PER_MINUTE": "20", "SYNCER_FULL_SCHEDULE": "* * * * *"}
+        checks = ask(tight)
+    assert "quota" in warnings(checks)
+    assert "SYNCER_FULL_SCHEDULE" in checks["quota"].advice
