@@ -16,6 +16,7 @@ from sqlalchemy import make_url
 
 from syncer.app import App
 from syncer.doctor import Check, Level, examine
+from syncer.errors import Unheard
 from syncer.model import PullKind
 from syncer.settings import load_settings
 from syncer.simulator import SECRET_ID, SECRET_KEY, Behaviour, Simulator, World, always, coded
@@ -235,17 +236,18 @@ def test_addresses_are_checked_and_nothing_is_sent_unless_asked_for(database: st
     with Simulator(World(5)) as api, closing(Inbox()) as inbox:
         settings = environ(database, api.url, SYNCER_NOTIFY=inbox.url())
         checks = ask(settings)
-        assert checks["notifications"].level is Level.OK
-        assert "nothing was sent to it yet" in checks["notifications"].found
+        assert checks["notifications"].found == "1 recipient"
+        assert "nothing was sent to it yet" in checks["recipient"].found
         assert inbox.received == []
         checks = ask(settings, notify=True)
-        assert checks["notifications"].level is Level.OK
-        assert "last accepted a message" in checks["notifications"].found
+        assert {check.level for check in checks.values()} == {Level.OK}
+        assert "last accepted a message" in checks["recipient"].found
         assert len(inbox.received) == 1
         inbox.answer = lambda _: (403, b"no")
         checks = ask(settings, notify=True)
-        assert warnings(checks) == {"notifications"}
-        assert "refuses for good" in checks["notifications"].found
+        assert failures(checks) == {"notifications": Unheard.exit_code}
+        assert warnings(checks) == {"recipient"}
+        assert "refuses for good" in checks["recipient"].found
         assert api.call_count == 3, "a listing of one page is asked for once"
 
 
@@ -267,7 +269,7 @@ def test_open_alerts_are_a_warning(database: str) -> None:
                 " VALUES ('default', 'stale', 'critical', now(), now())",
             )
         checks = ask(environ(database, api.url))
-    assert warnings(checks) == {"alerts"}
+    assert warnings(checks) == {"alerts", "notifications"}, "nobody is told of it, either"
     assert checks["alerts"].found == "open: 1 critical"
 
 
