@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from syncer.store.database import rows
+from syncer.store.database import is_pooled, rows
 
 # After a failure: half a minute, then twice as long each time, an hour at most. A recipient that refuses for good is
 # asked once a day whether it still does.
@@ -81,8 +81,7 @@ WHERE o.withdrawn_at IS NOT NULL
 """
 
 _FREE = """(r.claimed_until IS NULL OR r.claimed_until < clock_timestamp()
-       OR NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = r.backend_pid
-                      AND coalesce(a.backend_start = r.backend_start, true)))"""
+       OR NOT syncer.session_lives(r.backend_pid, r.backend_start))"""
 
 _READY = """o.sent_at IS NULL AND o.given_up_at IS NULL AND o.not_before <= syncer.instant()"""
 
@@ -97,8 +96,8 @@ WITH free AS (
 )
 UPDATE syncer.recipient r
 SET claim = r.claim + 1, claimed_until = clock_timestamp() + make_interval(secs => %(seconds)s),
-    backend_pid = pg_backend_pid(),
-    backend_start = (SELECT a.backend_start FROM pg_stat_activity a WHERE a.pid = pg_backend_pid())
+    backend_pid = CASE WHEN %(seen)s THEN pg_backend_pid() END,
+    backend_start = (SELECT a.backend_start FROM pg_stat_activity a WHERE a.pid = pg_backend_pid() AND %(seen)s)
 FROM free WHERE r.source = free.source AND r.recipient = free.recipient
 RETURNING r.source, r.recipient
 """
@@ -115,7 +114,8 @@ ORDER BY o.refused_at IS NOT NULL, o.message_id LIMIT 1
 
 _RELEASE = """
 UPDATE syncer.recipient SET claimed_until = NULL, backend_pid = NULL, backend_start = NULL
-WHERE source = %(source)s AND recipient = %(recipient)s AND backend_pid = pg_backend_pid()
+WHERE source = %(source)s AND recipient = %(recipient)s
+  AND backend_pid IS NOT DISTINCT FROM CASE WHEN %(seen)s THEN pg_backend_pid() END
 """
 
 _SENT = """
@@ -244,6 +244,7 @@ def claim(connection: sa.Connection, recipients: Sequence[tuple[str, str]]) -> l
         sources=[source for source, _ in recipients],
         recipients=[recipient for _, recipient in recipients],
         seconds=CLAIM_SECONDS,
+        seen=not is_pooled(connection),
     )
     return [(row.source, row.recipient) for row in found]
 
@@ -262,7 +263,7 @@ def next_message(connection: sa.Connection, source: str, recipient: str) -> Wait
 
 def release(connection: sa.Connection, source: str, recipient: str) -> None:
     """Give a claim of this session back."""
-    rows(connection, _RELEASE, source=source, recipient=recipient)
+    rows(connection, _RELEASE, source=source, recipient=recipient, seen=not is_pooled(connection))
 
 
 def mark_sent(connection: sa.Connection, source: str, message_id: int) -> None:
