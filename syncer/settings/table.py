@@ -157,7 +157,7 @@ SETTINGS: tuple[SettingDescription, ...] = (
         "keep_ledger",
         parsers.parse_positive_duration,
         "35d",
-        "how long page ledgers and runs of finished pulls are kept; the last proven pull's always is",
+        "how long recent pulls, page ledgers and runs of finished pulls are kept; the last proven pull's always is",
     ),
     _source("keep_rejected", parsers.parse_positive_duration, "90d", "how long rejected entries are kept"),
     SettingDescription(

@@ -16,7 +16,7 @@ STEP = 5000
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """How long is kept: the changes of files, the page ledgers and runs of finished pulls, rejected entries."""
+    """How long is kept: the changes of files; ledgers and runs of finished pulls, and recent ones; rejected entries."""
 
     history: timedelta
     ledger: timedelta
@@ -30,6 +30,7 @@ class Pruned:
     changes: int = 0
     pages: int = 0
     runs: int = 0
+    pulls: int = 0
     rejected: int = 0
 
 
@@ -82,6 +83,28 @@ DELETE FROM syncer.run WHERE ctid = ANY (ARRAY(
   LIMIT %(step)s))
 """
 
+# Recent pulls are many, a row each ten minutes. One stays while anything kept names it, and of each scope the last one
+# that was settled: it says up to where the listing is known. NOT IN, for it hashes also where joins may not.
+_PULLS = """
+WITH doomed AS MATERIALIZED (
+  SELECT p.pull_id FROM syncer.pull p
+  WHERE p.source = %(source)s AND p.kind = 'recent' AND p.finished_at < %(before)s
+    AND NOT EXISTS (SELECT FROM syncer.page g WHERE g.source = p.source AND g.pull_id = p.pull_id)
+    AND p.pull_id NOT IN (
+      SELECT r.pull_id FROM syncer.run r WHERE r.source = %(source)s AND r.pull_id IS NOT NULL
+      UNION ALL SELECT d.pull_id FROM syncer.inventory_day d WHERE d.source = %(source)s AND d.pull_id IS NOT NULL
+      UNION ALL SELECT x.pull_id FROM syncer.rejected x WHERE x.source = %(source)s AND x.pull_id IS NOT NULL
+      UNION ALL SELECT d.pull_id FROM syncer.context_death d WHERE d.source = %(source)s
+      UNION ALL (SELECT l.pull_id FROM syncer.pull l WHERE l.source = %(source)s ORDER BY l.pull_id DESC LIMIT 1)
+      UNION ALL (SELECT max(l.pull_id) FROM syncer.pull l WHERE l.source = %(source)s AND l.settled_run IS NOT NULL
+                 GROUP BY l.listing, l.prefix, l.kind))
+  LIMIT %(step)s
+), ends AS (
+  DELETE FROM syncer.listing_end e USING doomed d WHERE e.source = %(source)s AND e.pull_id = d.pull_id
+)
+DELETE FROM syncer.pull p USING doomed d WHERE p.source = %(source)s AND p.pull_id = d.pull_id
+"""
+
 _REJECTED = """
 DELETE FROM syncer.rejected WHERE ctid = ANY (ARRAY(
   SELECT x.ctid FROM syncer.rejected x WHERE x.source = %(source)s AND x.rejected_at < %(before)s LIMIT %(step)s))
@@ -94,8 +117,8 @@ def prune(
 ) -> Pruned:  # fmt: skip
     """Forget what is older than `keep` says of one source; ends early when `stopping` turns true.
 
-    What is unfinished stays, and so do the ledgers of the last proven pull and of the last three full ones. Pulls,
-    files and the daily inventory are kept for good. Safe beside a pull, and beside itself.
+    What is unfinished stays, and so do the ledgers of the last proven pull and of the last three full ones. Full
+    pulls, files and the daily inventory are kept for good. Safe beside a pull, and beside itself.
     """
     cut = rows(connection, _CUTOFFS, history=keep.history, ledger=keep.ledger, rejected=keep.rejected).one()
     evidence = list(rows(connection, _EVIDENCE, source=source).scalars())
@@ -114,5 +137,6 @@ def prune(
         changes=forget(_CHANGES, cut.history),
         pages=forget(_PAGES, cut.ledger, evidence=evidence),
         runs=forget(_RUNS, cut.ledger, evidence=evidence),
+        pulls=forget(_PULLS, cut.ledger),
         rejected=forget(_REJECTED, cut.rejected),
     )

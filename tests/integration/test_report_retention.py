@@ -56,6 +56,27 @@ def test_runs_that_history_refers_to_stay(simulated: Callable[..., Rig]) -> None
     assert rig.rows("SELECT * FROM report.changes ORDER BY changed_at, file_id, field") == before
 
 
+def test_old_recent_pulls_go_but_for_those_that_something_kept_refers_to(simulated: Callable[..., Rig]) -> None:
+    rig = past_rig(simulated)
+    recents: list[int] = []
+    for day in range(6):
+        with at(rig.database, NOW - (20 - day) * DAY):
+            if day == 0:
+                rig.sync("full")
+            if day == 2:
+                rig.simulator.world.change(rig.simulator.world.ids()[-1], name="renamed")
+            recents += [rig.sync("recent").pull_id for _ in range(2)]
+    (changed,) = {row["pull_id"] for row in rig.rows("SELECT pull_id FROM report.changes")}
+    days = {row["pull_id"] for row in rig.rows("SELECT pull_id FROM syncer.inventory_day")}
+    known = "SELECT known_until, ended_recent_pull_id, proven_pull_id FROM report.sources"
+    before = rig.rows(known)
+    pruned = pruned_at(rig, Keep(LONG, timedelta(seconds=1), LONG), step=2)
+    left = {row["pull_id"] for row in rig.rows("SELECT pull_id FROM report.pulls WHERE kind = 'recent'")}
+    assert left == (days | {changed, recents[-1]}) & set(recents)
+    assert pruned.pulls == len(recents) - len(left) > 0
+    assert rig.rows(known) == before
+
+
 def test_it_forgets_all_that_is_old_in_steps_and_then_has_nothing_to_do(simulated: Callable[..., Rig]) -> None:
     rig = past_rig(simulated)
     play_a_past(rig, NOW)
