@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
 
 
 class Order(IntEnum):
@@ -26,9 +27,8 @@ class PullKind(StrEnum):
     RECENT = "recent"
 
 
-@dataclass(frozen=True, slots=True)
-class BackupFile:
-    """One backup as the API lists it, decoded field by field.
+class BackupFile(NamedTuple):
+    """One backup as the API lists it, decoded field by field; a tuple, for a million of them are made in a pull.
 
     Times are aware instants; `created_raw` and `expires_raw` keep the API's own text (UTC+8 without a zone).
     A field that is absent, null or empty is None. `unreadable` names the fields (by their names here) that held
@@ -48,7 +48,7 @@ class BackupFile:
     expires_at: datetime | None = None
     expires_raw: str | None = None
     url: str | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = MappingProxyType({})
     unreadable: frozenset[str] = frozenset()
 
 

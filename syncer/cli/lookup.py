@@ -6,7 +6,6 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -103,7 +102,7 @@ def _in_order(result: LookupResult, wanted: list[str]) -> list[BackupFile]:
 
 def _file(file: BackupFile) -> dict[str, Any]:
     return {
-        **{each.name: getattr(file, each.name) for each in fields(file)},
+        **file._asdict(),
         "extra": dict(file.extra),
         "unreadable": sorted(file.unreadable),
     }
@@ -128,7 +127,7 @@ def _print(result: LookupResult, wanted: list[str], now: datetime, seconds: floa
             width = shutil.get_terminal_size().columns
             tables.write_table(stream, tables.file_columns(now, created_first=not wanted), rows, width=width)
         else:
-            tables.write_tabs(stream, [each for each in FIELDS if each in BackupFile.__slots__], rows)
+            tables.write_tabs(stream, [each for each in FIELDS if each in BackupFile._fields], rows)
     for title, ids in (("missing", result.missing), ("no clear answer", result.undecided)):
         for each in ids[:_SHOWN]:
             note(f"{title}: {visible(each)}")
@@ -145,4 +144,4 @@ def _print(result: LookupResult, wanted: list[str], now: datetime, seconds: floa
 
 
 def _row(file: BackupFile) -> Mapping[str, Any]:
-    return {"gone_at": None} | {each.name: getattr(file, each.name) for each in fields(file)}
+    return {"gone_at": None} | file._asdict()

@@ -10,6 +10,7 @@ from typing import assert_never
 from syncer.errors import Endless, Stopped, SyncerError
 from syncer.model import BackupFile, ContextLost, EndOfListing, FilesMissing, Order, Page, PullKind, Source
 from syncer.pull import machine
+from syncer.pull.circle import ContextsSeen
 from syncer.pull.machine import GiveUp, Phase, PullState
 from syncer.pull.sweep import LOOKUP_BATCH, judge
 from syncer.pull.waiting import StopRequest
@@ -72,7 +73,7 @@ class Lookup:
 
     def _listing(self, prefix: str, order: Order, result: LookupResult) -> Iterator[Page]:
         """Yield the pages of a listing to its end, by the rules of a pull that is not resumed."""
-        state, seen = PullState(PullKind.RECENT), set[bytes | None]()
+        state, seen = PullState(PullKind.RECENT), ContextsSeen()
         while state.phase is Phase.LISTING:
             self.stop.check()
             answer = self.source.list_page(
@@ -87,7 +88,7 @@ class Lookup:
                 case EndOfListing():
                     state = machine.on_end(state, answer)
                 case ContextLost():
-                    state, seen = _going_on(machine.on_lost(state, answer)), set()
+                    state, seen = _going_on(machine.on_lost(state, answer)), ContextsSeen()
                 case _:
                     assert_never(answer)
         result.complete = state.proven

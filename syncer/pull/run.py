@@ -13,6 +13,7 @@ from structlog.contextvars import bound_contextvars
 from syncer.errors import CLOCK_CODES, Endless, Refused, Stopped, SweepRefused, SyncerError, Unavailable
 from syncer.model import Calls, ContextLost, EndOfListing, Order, Page, PullKind, Source, Suspicion
 from syncer.pull import machine
+from syncer.pull.circle import ContextsSeen
 from syncer.pull.confirm import Confirmation
 from syncer.pull.machine import GiveUp, Phase, PullState
 from syncer.pull.sweep import UNCONFIRMED, brake_holds, refusal
@@ -212,7 +213,7 @@ class _Attempt:
         self.expected = pulls.expected_files(connection, plan.scope)
         self.listed = pulls.listed(connection, claim.source, stored.pull_id, stored.generation)
         self.state = _state_of(plan.kind, stored)
-        self.seen = set(pages.contexts_seen(connection, claim.source, stored.pull_id, stored.generation))
+        self.seen = ContextsSeen(pages.contexts_seen(connection, claim.source, stored.pull_id, stored.generation))
 
     def carry_out(self) -> tuple[str, str | None, SyncerError | None]:
         """Read the listing, prove its end, sweep; return outcome, reason and what went wrong."""
@@ -272,8 +273,7 @@ class _Attempt:
             settled_run=self.known.run_id,
             calls=self._new_calls(least_wait=_WAIT_TOLD),
         )
-        if token is not None:
-            self.seen.add(token)
+        self.seen.add(token)
         self.state = after
         self.listed += page.entries
         if after.phase is Phase.TAIL:
@@ -328,7 +328,7 @@ class _Attempt:
         )
         if state.generation != self.state.generation:
             self.listed = 0
-        self.state, self.seen = state, set()
+        self.state, self.seen = state, ContextsSeen()
         if isinstance(after, GiveUp):
             raise Endless(after.message)
         self._report()

@@ -40,17 +40,17 @@ def read_entry(entry: Any, position: int, *, escape: bool) -> tuple[BackupFile |
         if file_id != visible(file_id):
             file_id = visible(file_id)
             problems["file_id"] = "fileId holds a character that cannot be stored, shown escaped"
-    values: dict[str, Any] = {}
+    values: list[Any] = [file_id]
     for field, name, read in _FIELDS:
         try:
-            values[field] = read(entry.get(name))
+            values.append(read(entry.get(name)))
         except _UnreadableError as error:
-            values[field] = None
+            values.append(None)
             problems[field] = f"{name} {error}"
     extra = {} if _KNOWN.issuperset(entry) else _extra(entry, problems)
     if not problems:
-        return BackupFile(file_id, **values, extra=extra), None
-    file = BackupFile(file_id, **values, extra=extra, unreadable=frozenset(problems.keys() - _KEPT))
+        return BackupFile._make((*values, extra, _NONE)), None
+    file = BackupFile._make((*values, extra, frozenset(problems.keys() - _KEPT)))
     return file, RejectedEntry(position, "; ".join(problems.values()), as_json(entry, RAW_LIMIT), file_id)
 
 
@@ -164,9 +164,10 @@ _FIELDS: Final[tuple[tuple[str, str, Callable[[Any], Any]], ...]] = (
     ("expires_raw", "expireTime", _as_it_came),
     ("url", "url", _text),
 )
-"""Field of `BackupFile`, name in the answer, reader."""
+"""Fields of `BackupFile` in its own order, each with its name in the answer and its reader."""
 
 _KNOWN: Final = frozenset({"fileId", *(name for _, name, _ in _FIELDS)})
+_NONE: Final = frozenset[str]()
 _KEPT: Final = frozenset({"file_id", "extra"})
 """Fields that hold something in spite of a problem, so that they are not `unreadable`."""
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.engine import make_url
@@ -37,6 +40,28 @@ _NOTICE_DEAD_CLIENTS = "SET client_connection_check_interval = '1s'"
 # How often a statement is run before the driver prepares it.
 _PREPARE_AFTER = 5
 _POOLED = "pooled"
+
+
+class _Cursor(psycopg.RawCursor[Any]):
+    """Numbers a statement's named parameters once for all, where the driver reads a long statement each time anew."""
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
+        if isinstance(params, Mapping):
+            query, names = _numbered(query)
+            params = [params[name] for name in names]
+        return super().execute(query, params, **options)
+
+
+@lru_cache(maxsize=128)
+def _numbered(sql: str) -> tuple[str, tuple[str, ...]]:
+    """Return `sql` with `$1`, `$2`... for its `%(name)s`, and `%` for its `%%`; and the names in that order."""
+    places: dict[str, int] = {}
+
+    def place(found: re.Match[str]) -> str:
+        return f"${places.setdefault(found[1], len(places) + 1)}" if found[1] else "%"
+
+    numbered = re.sub(r"%(?:\((\w+)\)s|%)", place, sql)
+    return numbered, tuple(places)
 
 
 def normalised(url: str) -> URL:
@@ -85,6 +110,8 @@ def _set_up(connection: sa.Connection, *, pinned: bool) -> None:
     # The time zone alone is handed on by poolers, as one of the settings that the server reports of its own accord.
     backend = connection.exec_driver_sql("SELECT set_config('TimeZone', 'UTC', false), pg_backend_pid()").one()[1]
     driver: Any = connection.connection.driver_connection
+    if pinned:
+        driver.cursor_factory = _Cursor
     if driver.info.backend_pid != backend:
         # A pooler answers for the server, and names a session that there is none of.
         connection.info[_POOLED] = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +17,7 @@ from syncer.store import counters
 from syncer.store.database import rows
 from syncer.store.leases import RENEWED, fenced
 
-# The columns of syncer.file that come from the API, each with its type in a page's JSON.
+# The columns of syncer.file that come from the API, each with its type.
 COLUMNS = {
     "name": "text",
     "size_bytes": "bigint",
@@ -30,28 +31,45 @@ COLUMNS = {
     "url": "text",
     "extra": "jsonb",
 }
-_DEADLOCK_TRIES = 5
+_TRIES = 5
+# A deadlock, a failed serialization, a file that was added meanwhile.
+_TRY_AGAIN = {"40P01", "40001", "23505"}
 
 
-def _each(form: str, joiner: str = ", ") -> str:
-    return joiner.join(form.format(c=column, t=kind) for column, kind in COLUMNS.items())
+# Every field of a page's entries, with its type in the arrays that a page is passed as:
+# instants as UNIX seconds, of what could not be read the names joined. Arrays cost PostgreSQL less than JSON by half.
+_ARRAYS = {"file_id": "text"} | {
+    column: "float8" if kind == "timestamptz" else kind for column, kind in COLUMNS.items()
+} | {"unreadable": "text"}  # fmt: skip
+
+
+def _each(form: str) -> str:
+    """Repeat `form` for each column: {c} is its name, {r} its value in an entry of the page."""
+    values = {column: f"to_timestamp(r.{column})" if kind == "timestamptz" else f"r.{column}" for column, kind in
+              COLUMNS.items()}  # fmt: skip
+    return ", ".join(form.format(c=column, r=value) for column, value in values.items())
 
 
 # A field of a page's entry, or what was stored when the entry's own could not be read.
-_MERGED = "CASE WHEN r.keep IS NOT NULL AND '{c}' = ANY (r.keep) THEN f.{c} ELSE r.{c} END AS {c}"
+_MERGED = (
+    "CASE WHEN r.unreadable IS NOT NULL AND '{c}' = ANY (string_to_array(r.unreadable, ' ')) THEN f.{c} ELSE {r} END"
+    " AS {c}"
+)
 
 # `fence` renews the lease: no row comes out of it, and so nothing is written, when the epoch is no longer ours.
 # `item` is the page joined to what is stored (LATERAL with LIMIT: a look-up by key for each entry, and no other plan);
-# an unreadable field (named in `keep`) is as it was.
+# a field that is unreadable is as it was.
 # `diff` is what must be written: new files, changed ones, and those that came back. Comparing first is what makes an
-# unchanged page free: ON CONFLICT alone would lock, and so dirty, every row.
+# unchanged page free: ON CONFLICT alone would lock, and so dirty, every row. New files go in without it, which spares
+# a fifth of their cost; a lookup that stores the same file meanwhile makes the page try again.
 _FILES = f"""
 item AS MATERIALIZED (
   SELECT r.file_id, f.file_id AS stored, f.first_run, f.gone_at AS old_gone_at, f.changed_at AS previous_at,
          {_each(_MERGED)},
          {_each("f.{c} AS old_{c}")}
   FROM fence
-  CROSS JOIN json_to_recordset(%(files)s::json) AS r (file_id text, keep text[], {_each("{c} {t}")})
+  CROSS JOIN unnest({", ".join(f"%({name})s::{kind}[]" for name, kind in _ARRAYS.items())})
+       AS r ({", ".join(_ARRAYS)})
   LEFT JOIN LATERAL (
     SELECT * FROM syncer.file s WHERE s.source = %(source)s AND s.file_id = r.file_id LIMIT 1
   ) f ON true
@@ -61,10 +79,15 @@ diff AS MATERIALIZED (
   WHERE stored IS NULL OR old_gone_at IS NOT NULL
      OR ({_each("{c}")}) IS DISTINCT FROM ({_each("old_{c}")})
 ),
-written AS (
+added AS (
   INSERT INTO syncer.file (source, file_id, {_each("{c}")}, first_seen_at, changed_at, first_run)
   SELECT %(source)s, file_id, {_each("{c}")}, syncer.instant(), syncer.instant(), %(run)s
-  FROM diff ORDER BY file_id
+  FROM diff WHERE stored IS NULL ORDER BY file_id
+),
+rewritten AS (
+  INSERT INTO syncer.file (source, file_id, {_each("{c}")}, first_seen_at, changed_at, first_run)
+  SELECT %(source)s, file_id, {_each("{c}")}, syncer.instant(), syncer.instant(), %(run)s
+  FROM diff WHERE stored IS NOT NULL ORDER BY file_id
   ON CONFLICT (source, file_id) DO UPDATE
   SET ({_each("{c}")}) = ROW({_each("excluded.{c}")}), changed_at = excluded.changed_at, gone_at = NULL
 ),
@@ -92,14 +115,16 @@ counts AS MATERIALIZED (
 )
 """
 
-_FENCE = f"""
+_RENEW = f"UPDATE syncer.lease SET {RENEWED} WHERE source = %(source)s AND epoch = %(epoch)s"
+_FENCE = f"WITH fence AS MATERIALIZED ({_RENEW} RETURNING 1),"
+# The ledger has no foreign key, which would look the pull up once more and lock it for itself.
+_PAGE_FENCE = f"""
 WITH fence AS MATERIALIZED (
-  UPDATE syncer.lease SET {RENEWED}
-  WHERE source = %(source)s AND epoch = %(epoch)s RETURNING 1
+  {_RENEW} AND EXISTS (SELECT FROM syncer.pull WHERE source = %(source)s AND pull_id = %(pull)s) RETURNING 1
 ),
 """
 
-_COMMIT_PAGE = f"""{_FENCE} {_FILES},
+_COMMIT_PAGE = f"""{_PAGE_FENCE} {_FILES},
 counted AS ({counters.add(counters.FROM_CALLS)}),
 ledger AS (
   INSERT INTO syncer.page (source, pull_id, generation, part, page, run_id, committed_at, context_in, context_out,
@@ -204,7 +229,7 @@ def commit_page(
     calls since the last commit came to. Raises Fenced when the source was taken over; then nothing was written.
     """
     times = [file.created_at for file in page.files if file.created_at is not None]
-    row = _with_deadlocks_retried(
+    row = _patiently(
         connection,
         _COMMIT_PAGE,
         **_files_of(page),
@@ -242,7 +267,7 @@ def commit_page(
 
 def commit_lookup(connection: sa.Connection, source: str, run_id: int, page: Page) -> Fate:
     """Store what a lookup answered; it belongs to no pull, and makes nothing known to one."""
-    row = _with_deadlocks_retried(
+    row = _patiently(
         connection, _COMMIT_LOOKUP, **_files_of(page), source=source, run=run_id, pull=None, page=None, settled=0
     ).one()
     return Fate(row.inserted, row.updated, row.known)
@@ -250,7 +275,7 @@ def commit_lookup(connection: sa.Connection, source: str, run_id: int, page: Pag
 
 def commit_confirmed(connection: sa.Connection, claim: Claim, page: Page) -> None:
     """Store what the API answered when a sweep asked for files by id. Raises Fenced like `commit_page`."""
-    row = _with_deadlocks_retried(
+    row = _patiently(
         connection, _COMMIT_CONFIRMED, **_files_of(page), source=claim.source, epoch=claim.epoch,
         seconds=claim.lease_seconds, run=claim.run_id, pull=None, page=None, settled=0,
     ).one_or_none()  # fmt: skip
@@ -271,47 +296,45 @@ def answered_before(connection: sa.Connection, source: str, context: str | None)
     )
 
 
-def contexts_seen(connection: sa.Connection, source: str, pull_id: int, generation: int) -> list[bytes]:
-    """Return the hashes of the contexts that this generation's listing gave out, for the guard against circles."""
-    return list(
-        rows(
-            connection,
-            "SELECT context_out FROM syncer.page WHERE source = %(source)s AND pull_id = %(pull)s "
-            "AND generation = %(generation)s AND part = 'listing' AND context_out IS NOT NULL",
-            source=source,
-            pull=pull_id,
-            generation=generation,
-        ).scalars()
-    )
+def contexts_seen(connection: sa.Connection, source: str, pull_id: int, generation: int) -> bytes:
+    """Return the hashes of the contexts that this generation's listing gave out, joined."""
+    found: bytes = rows(
+        connection,
+        "SELECT coalesce(string_agg(context_out, ''), '') FROM syncer.page WHERE source = %(source)s "
+        "AND pull_id = %(pull)s AND generation = %(generation)s AND part = 'listing'",
+        source=source,
+        pull=pull_id,
+        generation=generation,
+    ).scalar_one()
+    return found
 
 
 def _files_of(page: Page) -> dict[str, str]:
-    return {"files": json.dumps([_row(file) for file in page.files]), "rejected": _rejected(page)}
+    """Return the parameters of `_FILES` that hold the page."""
+    columns = dict(zip(BackupFile._fields, zip(*page.files, strict=True), strict=True)) if page.files else {}
+    arrays = {name: _array(_texts(name, values)) for name, values in columns.items()}
+    return dict.fromkeys(_ARRAYS, "{}") | arrays | {"rejected": _rejected(page)}
 
 
-def _row(file: BackupFile) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "file_id": file.file_id,
-        "name": file.name,
-        "size_bytes": file.size_bytes,
-        "file_type": file.file_type,
-        "duration_seconds": file.duration_seconds,
-        "status": file.status,
-        "created_at": _text(file.created_at),
-        "expires_at": _text(file.expires_at),
-        "created_raw": file.created_raw,
-        "expires_raw": file.expires_raw,
-        "url": file.url,
-    }
-    if file.extra:
-        row["extra"] = file.extra
-    if file.unreadable:
-        row["keep"] = sorted(file.unreadable)
-    return row
+def _texts(name: str, values: Iterable[Any]) -> Iterable[str | None]:
+    match name:
+        case "extra":
+            return [json.dumps(dict(value)) if value else None for value in values]
+        case "unreadable":
+            return [" ".join(value) if value else None for value in values]
+        case "created_at" | "expires_at":
+            return [None if value is None else str(value.timestamp()) for value in values]
+        case "size_bytes" | "duration_seconds" | "status":
+            return [None if value is None else str(value) for value in values]
+        case _:
+            return values
 
 
-def _text(instant: datetime | None) -> str | None:
-    return None if instant is None else instant.isoformat()
+def _array(texts: Iterable[str | None]) -> str:
+    """Return the text of a PostgreSQL array. All are quoted at once, by a mark that no text of a page can hold: NUL."""
+    joined = "\0,".join(["\0N" if text is None else text for text in texts])
+    quoted = joined.replace("\\", "\\\\").replace('"', '\\"').replace("\0,", '","')
+    return f'{{"{quoted}"}}'.replace('"\0N"', "NULL")
 
 
 def _rejected(page: Page) -> str:
@@ -331,12 +354,12 @@ def _rejected(page: Page) -> str:
     )
 
 
-def _with_deadlocks_retried(connection: sa.Connection, sql: str, **parameters: Any) -> sa.CursorResult[Any]:
-    """Run the statement again when it lost a deadlock (a lookup and a pull that store the same files)."""
-    for _ in range(_DEADLOCK_TRIES - 1):
+def _patiently(connection: sa.Connection, sql: str, **parameters: Any) -> sa.CursorResult[Any]:
+    """Run the statement again when a lookup and a pull that store the same files got into each other's way."""
+    for _ in range(_TRIES - 1):
         try:
             return rows(connection, sql, **parameters)
-        except exc.OperationalError as error:
-            if getattr(error.orig, "sqlstate", None) not in {"40P01", "40001"}:
+        except exc.DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) not in _TRY_AGAIN:
                 raise
     return rows(connection, sql, **parameters)

@@ -224,8 +224,8 @@ page = Table(
     _instant("newest", "Newest createTime on the page."),
     Column("file_ids", ARRAY(Text), nullable=False, comment="What was seen."),
     Column("ordered", Boolean, comment="Its createTimes kept the order asked for."),
+    # Without a foreign key: the statement that writes a page looks its pull up, and locks it, by itself.
     PrimaryKeyConstraint("source", "pull_id", "generation", "part", "page"),
-    ForeignKeyConstraint(["source", "pull_id"], [pull.c.source, pull.c.pull_id]),
     comment="The page ledger: one row per committed page of a pull.",
 )
 

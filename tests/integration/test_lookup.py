@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 
+import psycopg
 import pytest
 
 from syncer.errors import Endless
@@ -130,3 +133,26 @@ def test_faults_are_retried(simulated: Simulated) -> None:
     rig = simulated({"retry_for": "10s"}, world=World(50))
     rig.simulator.faults = Faults(rate=0.5, kinds=(lost_reply(), Fault(Kind.CUT)), end=6)
     assert len(ask(rig, lambda lookup: lookup.by_ids(rig.simulator.world.ids())).files) == 50
+
+
+def test_a_page_whose_file_a_lookup_adds_meanwhile_is_tried_again(simulated: Simulated) -> None:
+    rig = simulated(world=World(30))
+    file_id = rig.simulator.world.ids()[7]
+    with psycopg.connect(rig.database) as other:
+        other.execute(
+            "INSERT INTO syncer.file (source, file_id, first_seen_at, changed_at, first_run)"
+            " VALUES ('default', %s, now(), now(), 1)",
+            [file_id],
+        )
+        pull = threading.Thread(target=rig.sync)
+        pull.start()
+        waits = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        deadline = time.monotonic() + 60
+        while not rig.rows(waits) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert rig.rows(waits)
+        other.commit()
+        pull.join(60)
+    rig.assert_equals_listing()
+    (pulled,) = rig.rows("SELECT outcome, inserted, updated FROM report.pulls")
+    assert pulled == {"outcome": "complete", "inserted": 29, "updated": 1}

@@ -665,7 +665,7 @@ def test_after_a_request_that_cannot_have_arrived_the_end_is_not_ambiguous(
         with monkeypatch.context() as patch:
             patch.delenv("REQUESTS_CA_BUNDLE")
             untrusting = desk.source("https://api.test/")
-        untrusting._sleep = lambda _: setattr(untrusting._wire, "_verify", str(CERTIFICATE))
+        untrusting._sleep = lambda _: (setattr(untrusting._wire, "_verify", str(CERTIFICATE)), untrusting.close())
         source = untrusting
     assert first_page(source, "c") == EndOfListing(ambiguous=False)
     assert source.calls == 2

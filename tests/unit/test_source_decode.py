@@ -378,7 +378,7 @@ def test_every_entry_is_a_file_or_a_rejection_and_all_of_it_can_be_stored(listed
     assert len(known) + len(unreadable) <= len(listed)
     assert known or len(unreadable) == len(listed)
     for file in got.files:
-        assert file.unreadable <= set(BackupFile.__slots__)
+        assert file.unreadable <= set(BackupFile._fields)
         assert all(getattr(file, name) is None for name in file.unreadable)
         assert not file.unreadable or file.file_id in {rejection.file_id for rejection in got.rejected}
         json.dumps(file.extra, allow_nan=False)

@@ -1,0 +1,75 @@
+"""What a page costs, counted and not timed: statements, WAL, index look-ups, dead rows; `benchmarks/` measures time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from syncer.postgres.server import EmbeddedPostgres
+from syncer.pull.run import Progress
+from syncer.simulator import World
+from syncer.store.migrate import upgrade
+
+from .conftest import Rig
+from .statements import before_statement
+
+Simulated = Callable[..., Rig]
+PAGES = 40
+# The ledger's row, the checkpoint, the lease, an index entry and the commit, over the hundred files of a page. How well
+# PostgreSQL compresses the ids decides: these 19 digits, which rise with time, take 6 bytes each.
+WAL_A_ROW = 13.0
+
+
+@pytest.fixture
+def own_server(server_home: Path) -> Iterator[str]:
+    """The URL of a database on a server of its own: WAL and statistics are counted for a whole server."""
+    settings = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
+    with EmbeddedPostgres(server_home, server_settings=settings) as server:
+        upgrade(server.url)
+        yield server.url
+
+
+def test_a_page_is_one_statement(simulated: Simulated) -> None:
+    rig = simulated({"page_size": "10"}, world=World(10 * PAGES))
+    for _ in ("first load", "unchanged"):
+        counts: dict[int, int] = {}
+        with before_statement(0, lambda: None) as sent:
+            rig.sync(on_page=lambda at, sent=sent, counts=counts: counts.setdefault(at.page, len(sent)))  # type: ignore[misc]
+        assert counts[PAGES - 1] - counts[5] == PAGES - 1 - 5
+
+
+def test_an_unchanged_page_writes_its_ledger_and_looks_each_file_up_once(own_server: str, simulated: Simulated) -> None:
+    rig = simulated(world=World(100 * PAGES))
+    rig.database = rig.environ["SYNCER_DATABASE_URL"] = own_server
+    rig.sync()
+    marks: list[dict[str, int]] = []
+
+    def mark(at: Progress) -> None:
+        if at.phase == "listing" and at.page in {PAGES // 4, PAGES - 1}:
+            marks.append(counted(own_server))
+
+    rig.sync(on_page=mark)
+    first, last = marks
+    files = 100 * (PAGES - 1 - PAGES // 4)
+    assert (last["wal"] - first["wal"]) / files <= WAL_A_ROW
+    rig.sync()
+    end = counted(own_server)
+    assert end["looked_up"] <= 3.2 * 100 * PAGES  # in all three pulls
+    assert (end["read_whole"], end["rewritten"], end["dead"]) == (first["read_whole"], 0, 0)
+
+
+def counted(url: str) -> dict[str, int]:
+    with psycopg.connect(url, autocommit=True) as connection:
+        found = connection.execute(
+            """
+            SELECT pg_current_wal_insert_lsn() - '0/0',
+                   (SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'file_pkey'),
+                   seq_scan, n_tup_upd + n_tup_del, n_dead_tup
+            FROM pg_stat_user_tables WHERE relname = 'file'
+            """
+        ).fetchone()
+    assert found is not None
+    return dict(zip(("wal", "looked_up", "read_whole", "rewritten", "dead"), map(int, found), strict=True))
