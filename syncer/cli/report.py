@@ -131,7 +131,7 @@ def _table(connection: Connection, table: TableChoice, source: str | None, form:
 
     began = False
     try:
-        with snapshot(connection), exports.reading(connection, table, source) as (fields, rows):
+        with snapshot(connection), exports.reading(connection, exports.EXPORTS[table], source) as (fields, rows):
             began = output in (None, _STDOUT)
             with _open(output or _STDOUT) as stream:
                 if form is Format.JSON:

@@ -137,6 +137,19 @@ def listed(connection: sa.Connection, *, everything: bool, source: str | None = 
     return [_alert(row) for row in rows(connection, sql, everything=everything, source=source).mappings()]
 
 
+def resolved(
+    connection: sa.Connection, limit: int, *, before: int | None = None, source: str | None = None
+) -> list[Alert]:
+    """Return the latest resolved alerts of one source or all; those with a lower number than `before`, if given."""
+    sql = f"""
+    SELECT {_COLUMNS} FROM syncer.alert a
+    WHERE a.resolved_at IS NOT NULL AND (%(before)s::bigint IS NULL OR a.alert_id < %(before)s)
+      AND (%(source)s::text IS NULL OR a.source = %(source)s)
+    ORDER BY a.alert_id DESC LIMIT %(limit)s
+    """
+    return [_alert(row) for row in rows(connection, sql, before=before, source=source, limit=limit).mappings()]
+
+
 def find(connection: sa.Connection, alert_id: int) -> Alert | None:
     """Return the alert of that number."""
     sql = f"SELECT {_COLUMNS} FROM syncer.alert a WHERE a.alert_id = %(alert)s"
@@ -165,6 +178,25 @@ def scope_of(watch: Watch | None) -> tuple[Any, ...]:
         watch.inner_span,
         list(watch.other_spans) or None,
         list(watch.other_shares) or None,
+    )
+
+
+def watch_of(alert: Alert) -> Watch:
+    """Return the watch that an alert about files was last evaluated with."""
+    prefix, not_prefixes, span, share, inner_span, other_spans, other_shares = alert.scope
+    return Watch(
+        alert.source,
+        alert.rule,
+        alert.tier,
+        alert.group,
+        prefix=prefix,
+        not_prefixes=tuple(not_prefixes or ()),
+        span=span,
+        share=share,
+        inner_span=inner_span,
+        other_spans=tuple(other_spans or ()),
+        other_shares=tuple(other_shares or ()),
+        before=alert.before,
     )
 
 

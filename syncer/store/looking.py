@@ -11,7 +11,7 @@ from sqlalchemy import exc
 from sqlalchemy.pool import QueuePool
 
 from syncer.errors import DatabaseUnavailable
-from syncer.store.database import explained, make_engine
+from syncer.store.database import connect, explained, make_engine, snapshot
 
 # One connection stays open; the others are opened when several people look at once, and closed again.
 _KEPT = 1
@@ -59,6 +59,13 @@ class Looks:
             finally:
                 if not connection.closed and not connection.invalidated:
                     connection.exec_driver_sql("ROLLBACK")
+
+    @contextmanager
+    def streaming(self, seconds: float) -> Iterator[sa.Connection]:
+        """Yield a connection of its own for one long reading, as of one instant. Raises as `looking`."""
+        with connect(self.url) as connection, snapshot(connection):
+            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {round(seconds * 1000)}")
+            yield connection
 
     @contextmanager
     def acting(self, seconds: float = 5.0) -> Iterator[sa.Connection]:

@@ -16,10 +16,14 @@ from starlette.types import ASGIApp
 from syncer.errors import DatabaseUnavailable, SchemaMismatch
 from syncer.report.language import Lang
 from syncer.store.looking import TookTooLong
-from syncer.web import visit
+from syncer.web import forms, visit
+from syncer.web.alerts import acknowledge, alert_list, one_alert
+from syncer.web.downloads import export_csv, files_csv
+from syncer.web.files import file, files
 from syncer.web.guard import Guard
-from syncer.web.overview import overview
+from syncer.web.overview import overview, sources
 from syncer.web.probes import healthz, readyz
+from syncer.web.pulls import one_pull, pull_list
 from syncer.web.site import Shown, Site, render, speak
 from syncer.web.style import ICON, STYLE, STYLE_VERSION
 from syncer.web.threads import in_thread
@@ -30,6 +34,14 @@ from syncer.web.visit import LANGUAGE_COOKIE, NotThere, NotUnderstood, Visit
 View = Callable[[Site, Visit], Shown]
 
 _YEAR = 365 * 86_400
+# Why a view fails, the most special first.
+_REASONS: dict[type[Exception], tuple[int, str]] = {
+    NotThere: (404, "not_found"),
+    NotUnderstood: (400, "bad_request"),
+    TookTooLong: (503, "too_slow"),
+    SchemaMismatch: (503, "wrong_schema"),
+    DatabaseUnavailable: (503, "database_away"),
+}
 _FOR_EVER = "public, max-age=31536000, immutable"
 
 _log = structlog.get_logger("syncer.web")
@@ -40,6 +52,16 @@ def make_application(site: Site) -> ASGIApp:
     inner = Starlette(
         routes=[
             Route("/", _page(overview)),
+            Route("/sources", _page(sources)),
+            Route("/files", _page(files)),
+            Route("/file", _page(file)),
+            Route("/alerts", _page(alert_list)),
+            Route("/alert", _page(one_alert)),
+            Route("/alert/acknowledge", acknowledge, methods=["POST"]),
+            Route("/pulls", _page(pull_list)),
+            Route("/pull", _page(one_pull)),
+            Route("/files.csv", files_csv),
+            Route("/export/{table}.csv", export_csv),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", _metrics),
@@ -47,7 +69,7 @@ def make_application(site: Site) -> ASGIApp:
             Route("/favicon.ico", _icon),
             Route("/favicon.svg", _icon),
         ],
-        exception_handlers={HTTPException: _refused, Exception: _crashed},
+        exception_handlers={HTTPException: _refused, **dict.fromkeys(_REASONS, _not_shown), Exception: _crashed},
     )
     inner.state.site = site
     return Guard(inner, login=lambda: site.settings.web_login, throttle=Throttle(site.monotonic))
@@ -60,19 +82,8 @@ def _page(view: View) -> Callable[[Request], Awaitable[Response]]:
         site = _site(request)
         cookie = site.forms.cookie(request)
         asked = visit.read(request, site.forms.token(cookie))
-        try:
-            response: Response = HTMLResponse(await in_thread(lambda: _shown(site, asked, view)))
-        except NotThere:
-            response = _trouble(site, asked, 404, "not_found")
-        except NotUnderstood:
-            response = _trouble(site, asked, 400, "bad_request")
-        except TookTooLong as error:
-            response = _trouble(site, asked, 503, "too_slow", str(error))
-        except SchemaMismatch as error:
-            response = _trouble(site, asked, 503, "wrong_schema", str(error))
-        except DatabaseUnavailable as error:
-            response = _trouble(site, asked, 503, "database_away", str(error))
-        if request.cookies.get("syncer_form") != cookie:
+        response = HTMLResponse(await in_thread(lambda: _shown(site, asked, view)))
+        if request.cookies.get(forms.COOKIE) != cookie:
             site.forms.give(response, cookie)
         if request.query_params.get("lang") in set(Lang):
             response.set_cookie(LANGUAGE_COOKIE, asked.lang, max_age=_YEAR, httponly=True, samesite="lax")
@@ -100,6 +111,15 @@ async def _refused(request: Request, error: Exception) -> Response:
     response = _trouble(_site(request), visit.read(request, ""), error.status_code, what)
     response.headers.update(error.headers or {})
     return response
+
+
+async def _not_shown(request: Request, error: Exception) -> Response:
+    """Answer a request for what there is not, or cannot be read now."""
+    asked, detail = visit.read(request, ""), str(error)
+    for kind, (status, what) in _REASONS.items():
+        if isinstance(error, kind):
+            return _trouble(_site(request), asked, status, what, detail)
+    raise error
 
 
 async def _crashed(request: Request, error: Exception) -> Response:

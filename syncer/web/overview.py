@@ -7,9 +7,9 @@ from typing import Any
 
 from syncer.report.calendar import calendar
 from syncer.report.language import Language
-from syncer.report.markup import Html, join, tag
+from syncer.report.markup import Child, Html, join, tag
 from syncer.report.sections import volume
-from syncer.report.standing import banner
+from syncer.report.standing import SIGNS, banner, sentence
 from syncer.report.table import columns, share_bar, table
 from syncer.settings import Settings
 from syncer.store import alerts, listing, recent
@@ -17,6 +17,7 @@ from syncer.store.database import Connection
 from syncer.store.listing import Wish
 from syncer.store.quota_use import QuotaUse, quota_use
 from syncer.store.report import InventoryDay
+from syncer.store.status import Tally
 from syncer.store.stock import HORIZONS, Stock
 from syncer.web.alert_words import told
 from syncer.web.cards import card, running, worst_first
@@ -65,6 +66,28 @@ def overview(site: Site, visit: Visit) -> Shown:
             "quota": _quota(quota_use(connection, known[:_CARDS]), site.settings, language),
         }
     return Shown("overview.html", language, context)
+
+
+def sources(site: Site, visit: Visit) -> Shown:
+    """Show all sources in a table, those in need of attention first."""
+    reading, everyone = site.standings()
+    language = speak(visit, reading.instant)
+    rows: list[list[Child]] = []
+    for each in worst_first(everyone):
+        present = each.status.present if each.status is not None else Tally()
+        going = running(each)
+        rows.append(
+            [
+                tag("a", tag("bdi", each.name, class_="foreign"), href=link("/", source=each.name)),
+                tag("span", f"{SIGNS[each.trust.level]} {language.say(f'level_{each.trust.level}')}", class_="badge"),
+                sentence(each, language),
+                f"{present.files:,}",
+                language.sized(present.bytes),
+                None if going is None else language.say(f"kind_{going.kind}"),
+            ]
+        )
+    heads = columns(language, "=source verdict +trust #number #size running_now")
+    return Shown("sources.html", language, {"sources": table(heads, rows, label=language.say("see_all_sources"))})
 
 
 def _tiles(stock: Stock, language: Language, only: str) -> list[dict[str, Any]]:
