@@ -60,7 +60,7 @@ def overview(site: Site, visit: Visit) -> Shown:
         found = alerts.listed(connection, everything=False, source=only or None)
         context |= {
             "alerts": [told(each, language, proven.get(each.source)) for each in found[:_ALERTS]],
-            "expiring": _expiring(connection, language, only),
+            "expiring": _expiring(connection, language, only, several=len(everyone) > 1),
             "volumes": _volumes(recent.days(connection, known[:_CURVES]), language),
             "pulls": _pulls(connection, known, language),
             "quota": _quota(quota_use(connection, known[:_CARDS]), site.settings, language),
@@ -111,10 +111,10 @@ def _tiles(stock: Stock, language: Language, only: str) -> list[dict[str, Any]]:
     ]
 
 
-def _expiring(connection: Connection, language: Language, only: str) -> Html | None:
+def _expiring(connection: Connection, language: Language, only: str, *, several: bool) -> Html | None:
     found = listing.page(connection, Wish(source=only or None), None, _FILES)
     dated = [each for each in found.files if each["expires_at"] is not None]
-    return file_table(dated, language, label="expiring", sources=not only) if dated else None
+    return file_table(dated, language, label="expiring", sources=several and not only) if dated else None
 
 
 def _volumes(days: Sequence[InventoryDay], language: Language) -> list[Html]:

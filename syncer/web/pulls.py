@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from syncer.report.language import Language
-from syncer.report.markup import Child, Html, tag
+from syncer.report.markup import Child, Html, join, tag
 from syncer.report.table import columns, table
 from syncer.store import inventory, pull_details, recent
 from syncer.store.pull_details import PageNumber
@@ -61,6 +61,7 @@ def one_pull(site: Site, visit: Visit) -> Shown:
     context = {
         "pull": pull,
         "facts": [(language.say(key), value) for key, value in _facts(pull, language)],
+        "counts": [(language.say(f"pull_{name}"), f"{pull[name]:,}") for name in _COUNTS],
         "told": [text for text in (pull["reason"], pull["error"]) if text],
         "listings": _listings(listings, language) if listings else None,
         "runs": _runs(runs, language) if runs else None,
@@ -97,14 +98,14 @@ def _facts(pull: Mapping[str, Any], language: Language) -> list[tuple[str, Child
     facts: list[tuple[str, Child]] = [
         ("source", tag("a", tag("bdi", pull["source"], class_="foreign"), href=link("/", source=pull["source"]))),
         ("kind", language.say(f"kind_{pull['kind']}")),
-        ("verdict", [verdict, ", ", language.say(f"outcome_{pull['outcome']}")]),
+        ("verdict", join(verdict, ", ", language.say(f"outcome_{pull['outcome']}"))),
         ("started", language.full_moment(pull["started_at"])),
     ]
     if took is not None:
         facts += [("ended_at", language.full_moment(pull["finished_at"])), ("took", took)]
     if pull["prefix"]:
         facts.append(("prefix", language.foreign(pull["prefix"])))
-    return [*facts, *((f"pull_{name}", f"{pull[name]:,}") for name in _COUNTS)]
+    return facts
 
 
 def _mark(language: Language, *, holds: bool | None) -> Html:

@@ -37,9 +37,10 @@ section { margin-top: 1.5rem; padding-top: 0; border-top: 0; }
 .progress { margin: .5rem 0 .25rem; }
 .progress svg { height: 10px; fill: var(--accent); border-radius: 5px; }
 .progress .rail { fill: var(--cell); }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: 1px; padding: 0; margin: 0;
-  background: var(--rule); border: 1px solid var(--rule); border-radius: .5rem; overflow: hidden; list-style: none; }
-.tiles li { background: var(--panel); padding: .6rem .9rem; }
+.tiles { display: flex; flex-wrap: wrap; gap: 1px; padding: 0; margin: 0; background: var(--rule);
+  border: 1px solid var(--rule); border-radius: .5rem; overflow: hidden; list-style: none; }
+.tiles li { flex: 1 1 9rem; background: var(--panel); padding: .6rem .9rem; }
+.tiles.small li { flex-basis: 7rem; padding: .4rem .75rem; } .tiles.small .figure { font-size: 1.1rem; }
 .tiles a { color: inherit; text-decoration: none; display: block; }
 .tiles a:hover .figure { color: var(--accent); }
 .tiles .label { color: var(--quiet); font-size: .85rem; }
@@ -61,10 +62,12 @@ input, select, button {
   font: inherit; font-size: .9375rem; color: var(--text); background: var(--page); border: 1px solid var(--quiet);
   border-radius: .35rem; padding: .3rem .6rem; min-height: 2.25rem; max-width: 100%;
 }
-input[type=search] { width: min(24rem, 100%); }
+label.wide { flex: 1 1 16rem; max-width: 30rem; } label.wide input { width: 100%; }
+h1 + form { margin-top: .75rem; } h1 .aside { font-size: .875rem; font-weight: 400; margin-left: .5rem; }
 button { cursor: pointer; background: var(--accent); border-color: var(--accent); color: var(--page);
   font-weight: 600; }
 button.plain { background: var(--page); color: var(--accent); }
+.pager a[aria-current] { color: var(--text); font-weight: 600; text-decoration: none; }
 .pager { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin-top: .75rem; }
 .facts { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .2rem 1.25rem; margin: .75rem 0; }
 .facts dt { color: var(--quiet); } .facts dd { margin: 0; overflow-wrap: anywhere; }
@@ -79,7 +82,7 @@ footer { margin-top: 2.5rem; padding-top: .75rem; border-top: 1px solid var(--ru
 .months { grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)); }
 @media screen and (max-width: 44rem) {
   .facts { grid-template-columns: minmax(0, 1fr); gap: 0; } .facts dd { margin-bottom: .5rem; }
-  .top { gap: .25rem 1rem; } .top nav { order: 3; flex-basis: 100%; }
+  .top { gap: .25rem 1rem; justify-content: space-between; } .top nav { order: 3; flex-basis: 100%; }
   .alert form { width: 100%; }
 }
 """
