@@ -72,6 +72,7 @@ MESSAGES: dict[str, Message] = {
     "why": Message("Why: {reason}", "原因：{reason}"),
     "scope": Message("Only names that begin with {prefix}", "仅限名称开头为 {prefix}"),
     "held": Message("Stored now: {held}.", "现存：{held}。"),
+    "held_at": Message("Stored at {at}: {held}.", "{at} 时存有：{held}。"),
     "overdue": Message("{held} of them past the expiry and still listed.", "其中 {held} 已过期但仍在列表中。"),
     "known_until": Message("New files are known up to {at}.", "新增文件已知至 {at}。"),
     "unfinished": Message(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from syncer.report.data import ReportData, Standing
 from syncer.report.language import Language
@@ -63,8 +64,8 @@ def sentence(standing: Standing, language: Language) -> Html:
     return language.put("none_finished" if status.ended is None else "not_proven")
 
 
-def lines(standing: Standing, language: Language) -> Iterator[Html]:
-    """Yield what else is to be known of a source."""
+def lines(standing: Standing, language: Language, counted_at: datetime | None = None) -> Iterator[Html]:
+    """Yield what else is to be known of a source; `counted_at` is when its files were counted, if not now."""
     status, trust = standing.status, standing.trust
     if not standing.configured:
         yield language.put("removed")
@@ -76,16 +77,20 @@ def lines(standing: Standing, language: Language) -> Iterator[Html]:
         yield language.put("why", reason=tag("bdi", status.ended.reason, lang="en"))
     if status.prefix:
         yield language.put("scope", prefix=tag("bdi", status.prefix, class_="foreign"))
-    yield _held(status, language)
+    yield _held(status, language, counted_at)
     if status.known_until is not None and status.known_until != trust.as_of:
         yield language.put("known_until", at=language.moment(status.known_until))
     if status.unfinished is not None:
         yield _unfinished(status.unfinished, language, running=status.lease is not None and status.lease.alive)
 
 
-def _held(status: SourceStatus, language: Language) -> Html:
+def _held(status: SourceStatus, language: Language, counted_at: datetime | None) -> Html:
     present, overdue = status.present, status.tallies["overdue"]
-    held = language.put("held", held=language.held(present.files, present.bytes))
+    amount = language.held(present.files, present.bytes)
+    if counted_at is None:
+        held = language.put("held", held=amount)
+    else:
+        held = language.put("held_at", held=amount, at=language.moment(counted_at))
     if not overdue.files:
         return held
     return join(held, language.say("gap"), language.put("overdue", held=language.held(overdue.files, overdue.bytes)))

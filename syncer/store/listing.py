@@ -16,7 +16,7 @@ FEW = 2000
 """A beginning that at most this many names share is found by its index, and its files sorted whole."""
 WALK = 20_000
 """Files that are looked at, in the order of the list, for one page of a beginning that more names share."""
-# Characters of a name that its index holds, and what sorts after every text.
+# Characters of a name that its index holds, and the last of all characters.
 _INDEXED, _LAST = 32, "\U0010ffff"
 _NO_INSTANT = datetime.max.replace(tzinfo=UTC)
 
@@ -222,7 +222,7 @@ class _Asked:
             "within": self.wish.within,
             "prefix": self.wish.prefix,
             "least": beginning,
-            "most": beginning if len(beginning) == _INDEXED else beginning + _LAST,
+            "most": beginning + _LAST * (_INDEXED - len(beginning)),
         }
         if self.after is not None:
             given |= {"after_at": self.after.at, "after_source": self.after.source, "after_id": self.after.file_id}

@@ -182,4 +182,4 @@ def _acknowledge(site: Site, number: int, by: str) -> None:
     with site.looks.acting() as connection:
         if not alerts.acknowledge(connection, number, by=by) and alerts.find(connection, number) is None:
             raise HTTPException(404)
-    site.now.forget()
+    site.now.outdate()

@@ -71,6 +71,7 @@ def make_application(site: Site) -> ASGIApp:
         ],
         exception_handlers={HTTPException: _refused, **dict.fromkeys(_REASONS, _not_shown), Exception: _crashed},
     )
+    inner.router.redirect_slashes = False
     inner.state.site = site
     return Guard(inner, login=lambda: site.settings.web_login, throttle=Throttle(site.monotonic))
 

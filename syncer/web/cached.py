@@ -14,17 +14,19 @@ Answer = TypeVar("Answer")
 class Cached(Generic[Answer]):
     """The answer to `ask`, which tells of itself from which instant it is.
 
-    An answer counts as fresh for `fresh` seconds, and for as long again as a hundred times the work it made. An older
-    one is asked for anew, once for however many wait, and each waits `patience` seconds for it, then takes the old one.
-    Any thread may `get`; what `ask` raises in that time is raised here.
+    An answer counts as fresh for `fresh` seconds, or for `ease` times the seconds that it took if that is longer. An
+    older one is asked for anew, once for however many wait, and each waits `patience` seconds for it, then takes the
+    old one. Any thread may `get`; what `ask` raises in that time is raised here.
     """
 
     ask: Callable[[], Answer]
     monotonic: Callable[[], float]
     fresh: float
     patience: float
+    ease: float
     _answer: Answer | None = field(default=None, init=False)
     _fresh_until: float = field(default=0.0, init=False)
+    _outdated_until: float = field(default=0.0, init=False)
     _error: Exception | None = field(default=None, init=False)
     _asking: threading.Event | None = field(default=None, init=False)
     _guard: threading.Lock = field(default_factory=threading.Lock, init=False)
@@ -46,10 +48,10 @@ class Cached(Generic[Answer]):
             assert self._answer is not None
             return self._answer
 
-    def forget(self) -> None:
-        """Ask anew next time."""
+    def outdate(self) -> None:
+        """Note that the answer is another by now: it is asked for anew sooner, but not all the time if that is dear."""
         with self._guard:
-            self._fresh_until = 0.0
+            self._fresh_until = min(self._fresh_until, self._outdated_until)
 
     def _work(self, asking: threading.Event) -> None:
         began, answer, error = self.monotonic(), None, None
@@ -62,6 +64,7 @@ class Cached(Generic[Answer]):
             self._error = error
             if answer is not None:
                 self._answer = answer
-                self._fresh_until = ended + max(self.fresh, 100 * (ended - began))
+                self._fresh_until = ended + max(self.fresh, self.ease * (ended - began))
+                self._outdated_until = ended + self.ease / 5 * (ended - began)
             self._asking = None
         asking.set()

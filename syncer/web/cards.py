@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from syncer.report.data import Standing
 from syncer.report.language import Language
@@ -28,8 +29,8 @@ def running(standing: Standing) -> Unfinished | None:
     return status.unfinished
 
 
-def card(standing: Standing, language: Language, *, named: bool) -> Html:
-    """Return the card; `named` links its source's name to the page of this source alone."""
+def card(standing: Standing, language: Language, counted_at: datetime, *, named: bool) -> Html:
+    """Return the card; its files were counted at `counted_at`. `named` links the name to the page of this source."""
     level = standing.trust.level
     name = tag("bdi", standing.name, class_="foreign")
     return tag(
@@ -42,7 +43,7 @@ def card(standing: Standing, language: Language, *, named: bool) -> Html:
         ),
         tag("p", sentence(standing, language), language.say("gap"), _next(standing, language), class_="sentence"),
         _progress(standing, language),
-        *(tag("p", line) for line in lines(standing, language)),
+        *(tag("p", line) for line in lines(standing, language, counted_at)),
         _trouble(standing.status, language),
         class_=f"card {level}",
     )

@@ -32,13 +32,13 @@ _MINUTES_A_DAY = 1440
 
 def overview(site: Site, visit: Visit) -> Shown:
     """Show how all sources stand, or one of them (`source`)."""
+    counted = site.counts()
     reading, everyone = site.standings()
     only = visit.get("source")
     standings = worst_first([each for each in everyone if only in ("", each.name)])
     if only and not standings:
         raise NotThere
     language = speak(visit, reading.instant)
-    counted = site.counted.get()
     stock = counted.sources.get(only, Stock()) if only else counted.total
     known = [each.name for each in standings if each.status is not None]
     shown = standings[:_CARDS]
@@ -46,7 +46,7 @@ def overview(site: Site, visit: Visit) -> Shown:
     context: dict[str, Any] = {
         "only": only,
         "banner": banner(shown, language),
-        "cards": [card(each, language, named=len(everyone) > 1) for each in shown],
+        "cards": [card(each, language, counted.instant, named=len(everyone) > 1) for each in shown],
         "more": len(standings) - len(shown),
         "several": len(everyone) > 1,
         "running": any(running(each) for each in standings),

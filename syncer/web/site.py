@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -31,9 +31,9 @@ from syncer.web.visit import Visit, link
 from syncer.words import visible
 
 # Counting every file may take a second for each million; asked for anew once it is older than this.
-_COUNT_FRESH, _COUNT_PATIENCE, _COUNT_SECONDS = 15.0, 0.05, 120.0
+_COUNT_FRESH, _COUNT_PATIENCE, _COUNT_EASE, _COUNT_SECONDS = 15.0, 0.05, 100.0, 120.0
 # How the sources stand is a few look-ups a source.
-_STATUS_FRESH, _STATUS_PATIENCE = 1.0, 5.0
+_STATUS_FRESH, _STATUS_PATIENCE, _STATUS_EASE = 1.0, 5.0, 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,8 @@ class Site:
         self.metering = Metering(lambda: self.settings, self.url, self.pulse)
         self.looks = Looks(self.url)
         self.forms = Forms(None if login is None else login.password.reveal())
-        self.counted = Cached(self._count, self.monotonic, _COUNT_FRESH, _COUNT_PATIENCE)
-        self.now = Cached(self._read, self.monotonic, _STATUS_FRESH, _STATUS_PATIENCE)
+        self.counted = Cached(self._count, self.monotonic, _COUNT_FRESH, _COUNT_PATIENCE, _COUNT_EASE)
+        self.now = Cached(self._read, self.monotonic, _STATUS_FRESH, _STATUS_PATIENCE, _STATUS_EASE)
 
     @property
     def settings(self) -> Settings:
@@ -90,6 +90,13 @@ class Site:
         with contextlib.suppress(SyncerError):
             self.counted.get()
 
+    def counts(self) -> Counted:
+        """Return what is listed; counted anew when a pull has committed something since."""
+        changed_at = max(_changes(self.now.get().reading), default=None)
+        if changed_at is not None and changed_at > self.counted.get().instant:
+            self.counted.outdate()
+        return self.counted.get()
+
     def _count(self) -> Counted:
         with self.looks.looking(_COUNT_SECONDS) as connection:
             return stock.count(connection)
@@ -99,6 +106,14 @@ class Site:
         with self.looks.looking() as connection:
             reading = status.read_with(connection, {name: each.tallies for name, each in counted.sources.items()})
             return Now(reading, sum(sum(those.values()) for those in alerts.count_open(connection).values()))
+
+
+def _changes(reading: Reading) -> Iterator[datetime]:
+    """Yield when the sources' pulls last committed something."""
+    for each in reading.sources:
+        yield from (pull.finished_at for pull in (each.proven, each.ended, each.recent) if pull is not None)
+        if each.unfinished is not None and each.unfinished.last_page_at is not None:
+            yield each.unfinished.last_page_at
 
 
 def speak(visit: Visit, now: datetime) -> Language:

@@ -13,7 +13,7 @@ a:focus-visible, button:focus-visible, input:focus-visible, select:focus-visible
   outline: 3px solid var(--accent); outline-offset: 2px; border-radius: .2rem;
 }
 .skip { position: absolute; left: -999rem; }
-.skip:focus { position: static; }
+.skip:focus { left: .75rem; top: .25rem; padding: .25rem .5rem; background: var(--page); }
 .top {
   display: flex; flex-wrap: wrap; align-items: baseline; gap: .25rem 1.5rem; padding: .75rem 0;
   border-bottom: 1px solid var(--rule); margin-bottom: 1.25rem;
