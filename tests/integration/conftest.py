@@ -168,3 +168,25 @@ def played(simulator: Simulator) -> Iterator[Simulator]:
         yield simulator
     finally:
         simulator.down()
+
+
+@pytest.fixture(scope="session")
+def filled(postgres_url: str, worker_name: str) -> Iterator[str]:
+    """The URL of a database with a million files and their history, for tests that are marked as slow."""
+    from sqlalchemy import make_url
+
+    from syncer.store.migrate import upgrade
+
+    from .reporting import load
+
+    name = f"test_speed_{worker_name}"
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")  # type: ignore[arg-type] # a name of our own
+        server.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+        url = make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
+        try:
+            upgrade(url)
+            load("benchmarks/inventory.py").fill(url, 1_000_000)
+            yield url
+        finally:
+            server.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]

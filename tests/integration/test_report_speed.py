@@ -13,14 +13,10 @@ import pytest
 
 from syncer.store.daily import count_day
 from syncer.store.database import connect
-from syncer.store.migrate import upgrade
 from syncer.store.retention import Keep, prune
-
-from .reporting import load
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-FILES = 1_000_000
 SOURCE = "default"
 SOON = "expires_at < now() + interval '7 days'"
 AS_OF = "report.backups_as_of(now() - interval '1 hour')"
@@ -38,23 +34,6 @@ QUESTIONS = {
     f"SELECT * FROM {AS_OF} WHERE source = 'default' AND file_id = '4564972818000209458'": ("file_pkey", {"file"}),
     f"SELECT state, count(*), sum(size_bytes) FROM {AS_OF} GROUP BY state": ("change_pkey", {"change"}),
 }
-
-
-@pytest.fixture(scope="module")
-def filled(postgres_url: str) -> Iterator[str]:
-    from sqlalchemy import make_url
-
-    name = "test_speed_of_reports"
-    with psycopg.connect(postgres_url, autocommit=True) as server:
-        server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-        server.execute(f"CREATE DATABASE {name}")
-        url = make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
-        try:
-            upgrade(url)
-            load("benchmarks/inventory.py").fill(url, FILES)
-            yield url
-        finally:
-            server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def within_a_second(ask: Any) -> float:
