@@ -54,7 +54,8 @@ section { margin-top: 1.5rem; padding-top: 0; border-top: 0; }
 .alert.critical { border-left-color: var(--bad); } .alert.warning { border-left-color: var(--doubt); }
 .alert .told { flex: 1 1 20rem; min-width: 0; }
 .alert p { margin: 0; }
-.severity { font-weight: 600; margin-right: .35rem; } .critical .severity { color: var(--bad); } .warning .severity { color: var(--doubt); }
+.severity { font-weight: 600; margin-right: .35rem; }
+.critical .severity { color: var(--bad); } .warning .severity { color: var(--doubt); }
 .good { color: var(--good); }
 form { display: flex; flex-wrap: wrap; gap: .5rem; align-items: end; }
 label { display: grid; gap: .1rem; font-size: .85rem; color: var(--quiet); }
