@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
@@ -179,7 +180,7 @@ def filled(postgres_url: str, worker_name: str) -> Iterator[str]:
 
     from .reporting import load
 
-    name = f"test_speed_{worker_name}"
+    name = f"test_{os.getpid()}_{worker_name}_million"
     with psycopg.connect(postgres_url, autocommit=True) as server:
         server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")  # type: ignore[arg-type] # a name of our own
         server.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]

@@ -181,7 +181,7 @@ def test_a_table_is_its_view(connection: Connection, table: str, source: str | N
     where = "" if source is None else " WHERE source = 'a'"
     whole = rows(connection, f"SELECT * FROM {EXPORTS[table].view}{where}")
     fields, number = tuple(whole.keys()), len(whole.all())
-    with snapshot(connection), exports.reading(connection, table, source) as (columns, found):
+    with snapshot(connection), exports.reading(connection, exports.EXPORTS[table], source) as (columns, found):
         assert columns == fields
         document = io.StringIO()
         export.write_json(document, found)
@@ -190,7 +190,7 @@ def test_a_table_is_its_view(connection: Connection, table: str, source: str | N
 
 
 def test_a_table_in_csv_holds_no_formula_and_plain_values(connection: Connection) -> None:
-    with snapshot(connection), exports.reading(connection, "backups", "a") as (columns, found):
+    with snapshot(connection), exports.reading(connection, exports.EXPORTS["backups"], "a") as (columns, found):
         stream = io.StringIO(newline="")
         export.write_csv(stream, columns, found)
     read = list(csv.DictReader(io.StringIO(stream.getvalue(), newline="")))
@@ -200,10 +200,10 @@ def test_a_table_in_csv_holds_no_formula_and_plain_values(connection: Connection
 
 
 def test_spans_days_and_truths_have_plain_forms(connection: Connection) -> None:
-    with snapshot(connection), exports.reading(connection, "sources", "a") as (_, found):
+    with snapshot(connection), exports.reading(connection, exports.EXPORTS["sources"], "a") as (_, found):
         (source,) = found
         assert json.loads("".join(export._objects([source])))["knowledge_age"] == pytest.approx(1080, abs=60)
-    with snapshot(connection), exports.reading(connection, "daily", "a") as (columns, found):
+    with snapshot(connection), exports.reading(connection, exports.EXPORTS["daily"], "a") as (columns, found):
         stream = io.StringIO(newline="")
         export.write_csv(stream, columns, itertools.islice(found, 1))
     (day,) = csv.DictReader(io.StringIO(stream.getvalue(), newline=""))
@@ -213,7 +213,7 @@ def test_spans_days_and_truths_have_plain_forms(connection: Connection) -> None:
 
 def test_a_table_comes_through_a_cursor_of_the_server(connection: Connection) -> None:
     with snapshot(connection):
-        with exports.reading(connection, "backups", None) as (_, found):
+        with exports.reading(connection, exports.EXPORTS["backups"], None) as (_, found):
             next(found)
             assert rows(connection, "SELECT count(*) FROM pg_cursors").scalar() == 1
         assert rows(connection, "SELECT count(*) FROM pg_cursors").scalar() == 0

@@ -112,7 +112,7 @@ def agreed(rig: Rig) -> SourceStatus:
     with connect(rig.database) as connection:
         status = only(rig.database)
         assert figures(connection, None).reading.sources == (status,)
-        with snapshot(connection), exports.reading(connection, "sources", None) as (_, exported):
+        with snapshot(connection), exports.reading(connection, exports.EXPORTS["sources"], None) as (_, exported):
             (table,) = exported
     for found in (row, table):
         assert found["proven_pull_id"] == (status.proven and status.proven.pull_id)
