@@ -55,6 +55,9 @@ _OWN: dict[str, Message] = {
     "alert_raised": Message("raised {at}", "{at} 触发"),
     "alert_escalated": Message("nobody took notice, others were told {at}", "无人确认，已于 {at} 升级"),
     "alert_acknowledged": Message("acknowledged {at} by {by}", "{by} 于 {at} 确认"),
+    "alert_renewed": Message(
+        "acknowledged by {by}; since {at} there is more to it: {files}", "{by} 已确认；自 {at} 起又有新增：{files}"
+    ),
     "alert_snoozed": Message("snoozed until {at}", "推迟至 {at}"),
     "alert_resolved": Message("resolved {at}: {ending}", "{at} 解除：{ending}"),
     "ending_extended": Message("the files were extended", "文件已延期"),
@@ -143,6 +146,7 @@ _OWN: dict[str, Message] = {
     "no_messages": Message("Nobody was told: SYNCER_NOTIFY is not set.", "没有通知任何人：SYNCER_NOTIFY 未设置。"),
     "message_kind": Message("Kind", "类别"),
     "message_raised": Message("raised", "触发"),
+    "message_standing": Message("still open", "仍未解除"),
     "message_updated": Message("more files", "新增文件"),
     "message_escalated": Message("escalated", "升级"),
     "message_reminder": Message("reminder", "提醒"),

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from syncer.alerts.texts import LANGUAGES
+from syncer.alerts.transitions import Step
 from syncer.report.catalogue import MESSAGES as REPORT_MESSAGES
 from syncer.store.listing import Place
 from syncer.web import places
@@ -53,6 +55,13 @@ def test_both_languages_of_a_sentence_take_the_same_values(key: str) -> None:
     message = MESSAGES[key]
     assert message.en.strip() or key == "gap"
     assert all(fields(part) == fields(message.zh) for part in message.en.split("|"))
+
+
+def test_whatever_becomes_of_an_alert_has_its_words() -> None:
+    kinds = {step.value for step in Step if step.told} | {"test"}
+    assert {f"message_{kind}" for kind in kinds} <= MESSAGES.keys()
+    endings = {*LANGUAGES["en"].endings, "silenced", "command"}
+    assert {f"ending_{ending}" for ending in endings} <= MESSAGES.keys()
 
 
 def test_the_document_names_every_path_and_no_other() -> None:
