@@ -57,6 +57,13 @@ def _state(alert: Alert, language: Language) -> Html:
     if alert.quiet:
         by = language.foreign(alert.acknowledged_by)
         return language.put("alert_acknowledged", at=language.moment(alert.acknowledged_at), by=by)
+    if alert.acknowledged_at is not None and alert.renewed_at is not None:
+        return language.put(
+            "alert_renewed",
+            by=language.foreign(alert.acknowledged_by),
+            at=language.moment(alert.renewed_at),
+            files=language.count("files", alert.unacknowledged or 0),
+        )
     if alert.snoozed(language.now):
         return language.put("alert_snoozed", at=language.moment(alert.snoozed_until))
     key = "alert_escalated" if alert.escalated_at is not None else "alert_raised"
