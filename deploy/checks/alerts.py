@@ -117,22 +117,24 @@ class _Stage:
                 self.fired.add(alert["labels"]["alertname"])
         return self.fired
 
-    def until(self, *names: str) -> None:
-        """Wait until the rules have fired."""
+    def until(self, *names: str, pulling: bool = False) -> None:
+        """Wait until the rules have fired, and meanwhile pull again and again if so wished."""
         deadline = time.monotonic() + _PATIENCE
         while not set(names) <= self.look():
             if time.monotonic() > deadline:
-                logs = "\n".join(log.read_text(errors="replace")[-1500:] for log in self.folder.glob("*.log"))
-                raise Failed(f"{sorted(set(names) - self.fired)} did not fire within {_PATIENCE:g} s\n{logs[-6000:]}")
+                logs = "\n".join(log.read_text(errors="replace")[-1000:] for log in self.folder.glob("*.log"))
+                missing = sorted(set(names) - self.fired)
+                raise Failed(f"{missing} did not fire within {_PATIENCE:g} s; fired: {sorted(self.fired)}\n{logs}")
+            if pulling:
+                self._pull()
             time.sleep(1)
 
-    def pull(self, times: int) -> None:
-        """Pull as often as said, whatever comes of it."""
-        for _ in range(times):
-            environ = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "SYNCER_DATA_DIR": str(self.folder)}
-            environ["SYNCER_CONFIG"] = str(self.folder / "first.toml")
-            command = [SYNCER, "sync", "--source", "works"]
-            subprocess.run(command, env=environ, check=False, capture_output=True, timeout=120)
+    def _pull(self) -> None:
+        """Pull once, whatever comes of it."""
+        environ = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "SYNCER_DATA_DIR": str(self.folder)}
+        environ["SYNCER_CONFIG"] = str(self.folder / "first.toml")
+        command = [SYNCER, "sync", "--source", "works"]
+        subprocess.run(command, env=environ, check=False, capture_output=True, timeout=120)
 
     def sql(self, statement: str) -> None:
         """Change a fact in the database."""
@@ -160,10 +162,14 @@ def _play(stage: _Stage) -> None:
     # Files that expire soon, a recipient that does not answer, a target that is gone, a source that never works.
     stage.until("SyncerAlertOpen", "SyncerMessagesNotDelivered", "SyncerReplicaDown", "SyncerNeverProven")
     _let_prometheus_see_a_success(stage)
-    for fault in (coded(70005), coded(4400), http_error(503)):
+    for fault, rule in (
+        (coded(70005), "SyncerListingLost"),
+        (coded(4400), "SyncerQuotaRefused"),
+        (http_error(503), "SyncerPullsFailing"),
+        (http_error(503), "SyncerApiFailing"),
+    ):
         stage.simulator.faults = always(fault)
-        stage.pull(6)
-    stage.until("SyncerListingLost", "SyncerQuotaRefused", "SyncerPullsFailing", "SyncerApiFailing")
+        stage.until(rule, pulling=True)
     stage.sql("UPDATE syncer.pull SET started_at = started_at - interval '13 hours' WHERE proven")
     stage.until("SyncerDataStale", "SyncerVersionsDiffer", "SyncerSchedulerStalled")
     config.write_text(config.read_text() + "nonsense = 1\n")

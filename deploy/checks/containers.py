@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import yaml
 
 from checks.outcome import DEPLOY, check, expect, run, tool
@@ -63,3 +64,28 @@ def _settings() -> None:
     named = {name for file in files for name in re.findall(r"SYNCER_[A-Z_]+[A-Z]", file.read_text())}
     unknown = named - known - RESERVED_VARIABLES
     expect(not unknown, f"these are no settings: {', '.join(sorted(unknown))}")
+
+
+@check("compose-roles", "the database's first start makes the roles with their passwords", quick=False)
+def _roles() -> None:
+    from syncer.postgres.server import EmbeddedPostgres
+
+    tool("psql", "apt-get install postgresql-client")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        maker = Path(shutil.copy(DEPLOY / "compose" / "make-secrets", folder))
+        run("sh", maker)
+        script = (DEPLOY / "compose" / "10-roles.sh").read_text()
+        script = script.replace("/run/secrets", f"{folder}/secrets").replace("/syncer/", f"{DEPLOY}/")
+        with (
+            EmbeddedPostgres(folder / "postgres") as server,
+            psycopg.connect(server.url, autocommit=True) as connection,
+        ):
+            connection.execute("CREATE DATABASE syncer")
+            host = connection.info.host
+            run("sh", "-c", script, env={"PATH": os.environ["PATH"], "PGHOST": host})
+            made = connection.execute(
+                "SELECT rolname FROM pg_authid WHERE rolpassword LIKE 'SCRAM%' AND rolname LIKE 'syncer%' ORDER BY 1"
+            ).fetchall()
+            expect(made == [("syncer",), ("syncer_owner",), ("syncer_reader",)], f"roles with passwords: {made}")
