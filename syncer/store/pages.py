@@ -56,6 +56,10 @@ _MERGED = (
     " AS {c}"
 )
 
+# A file's changes are stamped in the order in which they were seen, also when the clock was set back in between: what
+# report.backups_as_of undoes last must be what happened first.
+NEXT_CHANGE = "greatest(syncer.instant(), {last} + interval '1 microsecond')"
+
 # `fence` renews the lease: no row comes out of it, and so nothing is written, when the epoch is no longer ours.
 # `item` is the page joined to what is stored (LATERAL with LIMIT: a look-up by key for each entry, and no other plan);
 # a field that is unreadable is as it was.
@@ -75,7 +79,7 @@ item AS MATERIALIZED (
   ) f ON true
 ),
 diff AS MATERIALIZED (
-  SELECT * FROM item
+  SELECT *, {NEXT_CHANGE.format(last="previous_at")} AS changing_at FROM item
   WHERE stored IS NULL OR old_gone_at IS NOT NULL
      OR ({_each("{c}")}) IS DISTINCT FROM ({_each("old_{c}")})
 ),
@@ -86,14 +90,14 @@ added AS (
 ),
 rewritten AS (
   INSERT INTO syncer.file (source, file_id, {_each("{c}")}, first_seen_at, changed_at, first_run)
-  SELECT %(source)s, file_id, {_each("{c}")}, syncer.instant(), syncer.instant(), %(run)s
+  SELECT %(source)s, file_id, {_each("{c}")}, syncer.instant(), changing_at, %(run)s
   FROM diff WHERE stored IS NOT NULL ORDER BY file_id
   ON CONFLICT (source, file_id) DO UPDATE
   SET ({_each("{c}")}) = ROW({_each("excluded.{c}")}), changed_at = excluded.changed_at, gone_at = NULL
 ),
 changed AS (
   INSERT INTO syncer.change (source, changed_at, file_id, field, old_value, new_value, run_id, previous_at)
-  SELECT %(source)s, syncer.instant(), d.file_id, v.field, v.old_value, v.new_value, %(run)s, d.previous_at
+  SELECT %(source)s, d.changing_at, d.file_id, v.field, v.old_value, v.new_value, %(run)s, d.previous_at
   FROM diff d CROSS JOIN LATERAL (VALUES
     ('gone_at', d.old_gone_at::text, NULL), {_each("('{c}', d.old_{c}::text, d.{c}::text)")}
   ) AS v (field, old_value, new_value)

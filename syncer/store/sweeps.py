@@ -10,7 +10,7 @@ from syncer.model import Calls, Suspicion
 from syncer.store import counters
 from syncer.store.database import bulk_transaction, rows
 from syncer.store.leases import RENEWED, fenced
-from syncer.store.pages import Claim
+from syncer.store.pages import NEXT_CHANGE, Claim
 
 # Gates one to three: the scope of the pull, absence from every one of its listings, known before it began.
 _GATHER = """
@@ -69,17 +69,17 @@ WITH fence AS MATERIALIZED (
   WHERE source = %(source)s AND epoch = %(epoch)s RETURNING 1
 ),
 was AS MATERIALIZED (
-  SELECT f.file_id, f.changed_at FROM syncer.file f, fence
+  SELECT f.file_id, f.changed_at, {NEXT_CHANGE.format(last="f.changed_at")} AS changing_at FROM syncer.file f, fence
   WHERE f.source = %(source)s AND f.file_id = ANY (%(missing)s::text[]) AND f.gone_at IS NULL FOR UPDATE OF f
 ),
 gone AS (
-  UPDATE syncer.file f SET gone_at = syncer.instant(), changed_at = syncer.instant()
+  UPDATE syncer.file f SET gone_at = syncer.instant(), changed_at = was.changing_at
   FROM was WHERE f.source = %(source)s AND f.file_id = was.file_id
-  RETURNING f.file_id, was.changed_at AS previous_at
+  RETURNING f.file_id, was.changed_at AS previous_at, was.changing_at
 ),
 changed AS (
   INSERT INTO syncer.change (source, changed_at, file_id, field, old_value, new_value, run_id, previous_at)
-  SELECT %(source)s, syncer.instant(), file_id, 'gone_at', NULL, syncer.instant()::text, %(run)s, previous_at FROM gone
+  SELECT %(source)s, changing_at, file_id, 'gone_at', NULL, syncer.instant()::text, %(run)s, previous_at FROM gone
 ),
 settled AS (
   DELETE FROM syncer.suspect s USING fence

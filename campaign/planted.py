@@ -1,0 +1,177 @@
+"""`python -m campaign.planted`: faults planted into a copy of the tree, each of which the campaign must catch.
+
+A campaign that finds nothing proves little unless it is seen to find what is there. Each fault is a mistake that
+somebody could make; the copy is thrown away.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parent.parent
+_SECONDS = 900
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A mistake: in `file`, `old` is replaced by `new`."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+
+
+FAULTS = (
+    Fault(
+        "checkpoint before rows",
+        "syncer/store/pages.py",
+        "    row = _with_deadlocks_retried(\n        connection,\n        _COMMIT_PAGE,",
+        "    rows(\n        connection,\n"
+        '        "UPDATE syncer.pull SET page = %(page)s, context = %(context)s::text WHERE pull_id = %(pull)s",\n'
+        "        page=at.page, context=at.context, pull=at.pull_id,\n    )\n"
+        "    row = _with_deadlocks_retried(\n        connection,\n        _COMMIT_PAGE,",
+    ),
+    Fault(
+        "sweep without proof",
+        "syncer/pull/run.py",
+        "        if settled and self.plan.kind is PullKind.FULL:",
+        "        if self.plan.kind is PullKind.FULL:",
+    ),
+    Fault(
+        "mark before send",
+        "syncer/alerts/dispatch.py",
+        "        self.busy[address] = message,",
+        "        outbox.mark_sent(self._connection, message.source, message.message_id)\n"
+        "        self.busy[address] = message,",
+    ),
+    Fault(
+        "epoch unchecked",
+        "syncer/store/pages.py",
+        "  WHERE source = %(source)s AND epoch = %(epoch)s RETURNING 1\n",
+        "  WHERE source = %(source)s AND %(epoch)s IS NOT NULL RETURNING 1\n",
+    ),
+    Fault(
+        "empty page as the end",
+        "syncer/pull/machine.py",
+        "    if page.context is None:\n        return _proven(after,",
+        "    if page.context is None or page.entries == 0:\n        return _proven(after,",
+    ),
+    Fault(
+        "absence believed without asking",
+        "syncer/pull/sweep.py",
+        "    answered = {file.file_id for file in answer.files}\n",
+        "    answered = set()\n",
+    ),
+    Fault(
+        "70008 taken for proof",
+        "syncer/pull/machine.py",
+        "    ambiguous = end.ambiguous or state.asked_before\n",
+        "    ambiguous = False\n",
+    ),
+    Fault(
+        "resumed from the beginning",
+        "syncer/store/pulls.py",
+        "            found.farthest,\n            found.context,",
+        "            found.farthest,\n            None,",
+    ),
+    Fault(
+        "a change without its history",
+        "syncer/store/pages.py",
+        "  WHERE d.stored IS NOT NULL AND v.old_value IS DISTINCT FROM v.new_value\n",
+        "  WHERE d.stored IS NOT NULL AND v.field <> 'name' AND v.old_value IS DISTINCT FROM v.new_value\n",
+    ),
+    Fault(
+        "recent stops at the first page stored",
+        "syncer/store/pages.py",
+        "(SELECT count(*) FROM item WHERE first_run <= %(settled)s) AS known",
+        "(SELECT count(*) FROM item WHERE stored IS NOT NULL AND %(settled)s IS NOT NULL) AS known",
+    ),
+    Fault(
+        "newcomers to a tier are not told",
+        "syncer/alerts/transitions.py",
+        "    if not news.files:\n        return False\n",
+        "    return False\n",
+    ),
+    Fault(
+        "history stamped by a clock that went back",
+        "syncer/store/pages.py",
+        """NEXT_CHANGE = "greatest(syncer.instant(), {last} + interval '1 microsecond')\"""",
+        """NEXT_CHANGE = "coalesce(syncer.instant(), {last})\"""",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a planted fault: the guarantee that caught it (None: none did), after so many seconds."""
+
+    fault: str
+    guarantee: str | None
+    seconds: float
+    output: str
+
+
+def caught(fault: Fault, *, steps: int, seed: int) -> Verdict:
+    """Plant one fault into a copy and play the campaign there. Raises ValueError when the code is not as it was."""
+    with tempfile.TemporaryDirectory(prefix="planted-", dir="/var/tmp") as directory:
+        copy = Path(directory)
+        for name in ("syncer", "migrations", "campaign"):
+            shutil.copytree(_ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        plant(fault, copy)
+        began = time.monotonic()
+        played = subprocess.run(
+            [sys.executable, "-m", "campaign.steps", "--steps", str(steps), "--seed", str(seed), "--no-shrink"],
+            cwd=copy,
+            env=os.environ | {"PYTHONPATH": str(copy)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_SECONDS,
+        )
+        seconds = time.monotonic() - began
+    found = re.search(r"campaign\.invariants\.Broken: (\w+):", played.stderr + played.stdout)
+    return Verdict(fault.name, found[1] if found else None, seconds, played.stdout + played.stderr)
+
+
+def plant(fault: Fault, tree: Path) -> None:
+    """Replace the text in the tree. Raises ValueError when it is not there exactly once."""
+    file = tree / fault.file
+    text = file.read_text(encoding="utf-8")
+    if text.count(fault.old) != 1:
+        raise ValueError(f"{fault.name}: {fault.file} does not hold the text to be replaced once: {fault.old!r}")
+    file.write_text(text.replace(fault.old, fault.new), encoding="utf-8")
+
+
+def main() -> int:
+    """Plant every fault in turn; the exit status is the number of those that were not caught."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=4000, help="steps to play for each fault at most")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", help="a part of the name of the faults to plant")
+    chosen = parser.parse_args()
+    print("| planted fault | caught by | seconds |\n|---|---|---|", flush=True)
+    missed = 0
+    for fault in FAULTS:
+        if chosen.only and chosen.only not in fault.name:
+            continue
+        verdict = caught(fault, steps=chosen.steps, seed=chosen.seed)
+        missed += verdict.guarantee is None
+        said = f"`{verdict.guarantee}`" if verdict.guarantee else "**nothing**"
+        print(f"| {fault.name} | {said} | {verdict.seconds:.0f} |", flush=True)
+        if verdict.guarantee is None:
+            print(verdict.output[-2000:], file=sys.stderr)
+    return missed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
