@@ -14,7 +14,8 @@ class Account:
     """What is changed here, and what a check must know of the past.
 
     `always` are the ids (those that can be read) listed at every moment since the window was opened, `deleted` says
-    whether any went meanwhile, `restored` are those that ever came back. `versions` are all that each file ever was, as a perfect client decodes it.
+    whether any went meanwhile, `restored` are those that ever came back.
+    `versions` are all that each file ever was, as a perfect client decodes it.
     """
 
     simulator: Simulator

@@ -116,19 +116,18 @@ def mended(database: Database) -> Iterator[None]:
 
 def _cancel_who_waits(database: Database, locked: threading.Event) -> None:
     """Lock what most statements write, and cancel the first statement that waits for it."""
-    with suppress(psycopg.Error), database.connect() as connection:
-        with connection.transaction():
-            connection.execute("LOCK TABLE syncer.pull, syncer.page, syncer.outbox IN ACCESS EXCLUSIVE MODE")
-            locked.set()
-            ends = time.monotonic() + _CANCEL_SECONDS
-            while time.monotonic() < ends:
-                found = connection.execute(
-                    "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
-                    " AND application_name = 'syncer' AND wait_event_type = 'Lock'"
-                ).fetchall()
-                if found:
-                    return
-                time.sleep(0.01)
+    with suppress(psycopg.Error), database.connect() as connection, connection.transaction():
+        connection.execute("LOCK TABLE syncer.pull, syncer.page, syncer.outbox IN ACCESS EXCLUSIVE MODE")
+        locked.set()
+        ends = time.monotonic() + _CANCEL_SECONDS
+        while time.monotonic() < ends:
+            found = connection.execute(
+                "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+                " AND application_name = 'syncer' AND wait_event_type = 'Lock'"
+            ).fetchall()
+            if found:
+                return
+            time.sleep(0.01)
     locked.set()
 
 

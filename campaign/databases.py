@@ -63,8 +63,11 @@ class Database:
 
 
 @contextmanager
-def new_database(server: str) -> Iterator[Database]:
-    """Make a migrated database on the server whose superuser's URL is `server`; drop it after the block."""
+def new_database(server: str, *, migrated: bool = True, tablespace: str | None = None) -> Iterator[Database]:
+    """Make a database on the server whose superuser's URL is `server`; drop it after the block.
+
+    `migrated` ones have a witness and a clock. `tablespace` is where its tables live.
+    """
     from syncer.store.migrate import upgrade
 
     name = f"test_{os.getpid()}_campaign_{next(_count)}"
@@ -77,12 +80,19 @@ def new_database(server: str) -> Iterator[Database]:
                 sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(USER), sql.Literal(PASSWORD))
             )
         connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), sql.Identifier(USER)))
+        if tablespace is not None:
+            where = sql.Identifier(tablespace)
+            connection.execute(
+                sql.SQL("ALTER DATABASE {} SET default_tablespace = {}").format(sql.Identifier(name), where)
+            )
+            connection.execute(sql.SQL("GRANT CREATE ON TABLESPACE {} TO {}").format(where, sql.Identifier(USER)))
         connection.execute("SELECT pg_advisory_unlock(7034001)")
     try:
-        upgrade(url)
-        with psycopg.connect(admin, autocommit=True) as connection:
-            connection.execute(_CLOCK)
-            install_witness(connection)
+        if migrated:
+            upgrade(url)
+            with psycopg.connect(admin, autocommit=True) as connection:
+                connection.execute(_CLOCK)
+                install_witness(connection)
         yield Database(admin, url, name)
     finally:
         with psycopg.connect(server, autocommit=True) as connection:

@@ -37,6 +37,8 @@ _TOLD = frozenset({"raised", "updated", "reminder"})
 _NEWS_WITHIN = timedelta(hours=25)
 _SNAPSHOTS = 6
 
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
 Member = tuple[str, datetime]
 
 
@@ -175,7 +177,7 @@ def a_complete_recent_pull_found_what_is_new(scene: Scene) -> None:
 
 
 def rows_and_checkpoint_never_part(scene: Scene) -> None:
-    """A file is visible if and only if its page is in the ledger, and the checkpoint stands just behind the last one."""
+    """A file is visible if and only if its page is in the ledger, and the checkpoint stands just behind the last."""
     of_pull: dict[int, list[Row]] = {}
     for page in scene.now.pages:
         of_pull.setdefault(page["pull_id"], []).append(page)
@@ -321,8 +323,8 @@ def entered_tiers_are_announced(scene: Scene) -> None:
         for tier, inner, span in scene.tiers
     }
     seen = {row["message_id"] for row in scene.before.outbox}
-    for tier in members:
-        scene.covered[tier] = scene.covered.get(tier, set()) & members[tier]
+    for tier, found in members.items():
+        scene.covered[tier] = scene.covered.get(tier, set()) & found
     for row in scene.now.outbox:
         facts = row["body"].get("facts", {})
         tier = facts.get("tier")
@@ -375,7 +377,7 @@ class Watch:
     received: Callable[[], set[str]] = set
     dice: Random = field(default_factory=lambda: Random(0))
     scene: Scene | None = None
-    _latest: datetime = datetime.min.replace(tzinfo=UTC)
+    _latest: datetime = _LONG_AGO
 
     def begin(self, connection: psycopg.Connection[Any]) -> None:
         """Look at the database for the first time."""

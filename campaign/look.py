@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,11 +23,11 @@ class Look:
     pulls: dict[int, Row]
     verdicts: dict[int, str]
     runs: dict[int, Row]
-    pages: list[Row]
-    changes: list[Row]
-    outbox: list[Row]
+    pages: Sequence[Row]
+    changes: Sequence[Row]
+    outbox: Sequence[Row]
     open_tiers: set[str]
-    written: list[Row]
+    written: Sequence[Row]
 
 
 _BY_SOURCE = {
@@ -117,4 +117,4 @@ CREATE TRIGGER witness AFTER INSERT ON syncer.suspect FOR EACH ROW EXECUTE FUNCT
 
 def install_witness(connection: psycopg.Connection[Any]) -> None:
     """Let the database note by whom every row is written; for the campaign's own databases, by a superuser."""
-    connection.execute(_WITNESS)  # type: ignore[call-overload] # several statements at once
+    connection.execute(_WITNESS)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from random import Random
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 
@@ -92,20 +92,21 @@ class Model:
         self.watch = Watch(self.account, setup.order, TIERS, self.inbox.received, Random(setup.seed))
         self.page_size = setup.page_size
         self._directory = directory
-        self._root = syncer.app.time, syncer.app._now
+        self._root = {name: vars(syncer.app)[name] for name in ("time", "_now")}
         self._admin: psycopg.Connection[Any] | None = None
 
-    def __enter__(self) -> Model:
+    def __enter__(self) -> Self:
         self.database.clear()
         self.simulator.up()
         self.inbox.__enter__()
-        syncer.app.time = _Clockwork()  # type: ignore[assignment] # the two functions that the root uses
-        syncer.app._now = lambda: datetime.now(UTC) + timedelta(seconds=self.shift)
+        # The root is where the clock comes in.
+        now = {"time": _Clockwork(), "_now": lambda: datetime.now(UTC) + timedelta(seconds=self.shift)}
+        vars(syncer.app).update(now)
         self.watch.begin(self._connection())
         return self
 
     def __exit__(self, *_: object) -> None:
-        syncer.app.time, syncer.app._now = self._root
+        vars(syncer.app).update(self._root)
         self.simulator.down()
         self.inbox.__exit__()
         if self._admin is not None:

@@ -44,8 +44,8 @@ FAULTS = (
     Fault(
         "sweep without proof",
         "syncer/pull/run.py",
-        "        if settled and self.plan.kind is PullKind.FULL:",
-        "        if self.plan.kind is PullKind.FULL:",
+        "        if settled and self.plan.kind is PullKind.FULL:\n            doubts = _doubts(self._totals())\n",
+        "        if self.plan.kind is PullKind.FULL:\n            doubts = []\n",
     ),
     Fault(
         "mark before send",
@@ -123,7 +123,7 @@ class Verdict:
 
 def caught(fault: Fault, *, steps: int, seed: int) -> Verdict:
     """Plant one fault into a copy and play the campaign there. Raises ValueError when the code is not as it was."""
-    with tempfile.TemporaryDirectory(prefix="planted-", dir="/var/tmp") as directory:
+    with tempfile.TemporaryDirectory(prefix="planted-", dir="/var/tmp", ignore_cleanup_errors=True) as directory:
         copy = Path(directory)
         for name in ("syncer", "migrations", "campaign"):
             shutil.copytree(_ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from campaign.databases import Database, new_database
-from campaign.model import Setup, modelled
 
 
 @pytest.fixture(scope="session")
