@@ -386,10 +386,7 @@ class Watch:
 
     def check(self, connection: psycopg.Connection[Any], step: Step) -> None:
         """Raise Broken when a guarantee does not hold after `step`; the window is opened anew."""
-        scene = self.scene
-        assert scene is not None
-        scene.connection, scene.step, scene.now = connection, step, look(connection)
-        self._follow_pulls(scene)
+        scene = self._scene_after(connection, step)
         for guarantee in GUARANTEES:
             with guaranteed(guarantee.__name__):
                 guarantee(scene)
@@ -397,6 +394,23 @@ class Watch:
             scene.clock_was_back = False
         self._keep(scene)
         self.account.open_window()
+
+    def broken(self, connection: psycopg.Connection[Any], step: Step) -> set[str]:
+        """Return the names of all guarantees that do not hold after `step`: for tests of the checks themselves."""
+        scene, found = self._scene_after(connection, step), set()
+        for guarantee in GUARANTEES:
+            try:
+                guarantee(scene)
+            except _WrongError:
+                found.add(guarantee.__name__)
+        return found
+
+    def _scene_after(self, connection: psycopg.Connection[Any], step: Step) -> Scene:
+        scene = self.scene
+        assert scene is not None
+        scene.connection, scene.step, scene.now = connection, step, look(connection)
+        self._follow_pulls(scene)
+        return scene
 
     def clock_went_back(self, to: datetime) -> None:
         """Forget what was shown at instants that are to come again: nobody can say which of the two is meant.

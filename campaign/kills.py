@@ -544,6 +544,7 @@ _BLOWS = {
 def lane(task: tuple[int, int, Path, int]) -> Tally:
     """Play so many rounds with a seed, on a server of its own. Raises Broken."""
     rounds, seed, syncer, number = task
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave nothing behind
     tally, dice = Tally(), Random(seed)
     with Server(number) as server:
         while tally.rounds < rounds:
