@@ -54,6 +54,27 @@ unit: $(VENV)/.installed-dev
 test-slow: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n $(JOBS) -m slow
 
+# The campaigns of docs/guarantees.md at full length; each prints its figures as Markdown. They are no part of make test.
+SEED ?= 1
+STEPS ?= 10000
+ROUNDS ?= 1000
+SECONDS ?= 60
+.PHONY: steps campaign planted fuzz
+steps: $(VENV)/.installed-dev
+	$(BIN)/python -m campaign.steps --steps $(STEPS) --seed $(SEED)
+campaign: $(VENV)/.installed-dev
+	$(BIN)/python -m campaign.kills --rounds $(ROUNDS) --seed $(SEED)
+planted: $(VENV)/.installed-dev
+	$(BIN)/python -m campaign.planted
+
+# atheris needs an environment of its own; decode needs no library at all.
+fuzz: .fuzz/.installed
+	.fuzz/bin/python -m campaign.fuzz -max_total_time=$(SECONDS)
+.fuzz/.installed: requirements/fuzz.txt
+	$(PYTHON) -m venv .fuzz
+	.fuzz/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/fuzz.txt
+	touch $@
+
 # The oldest supported server, where this machine has it (Debian 12's postgresql-15); the main run uses the embedded PostgreSQL 18.
 POSTGRES15 ?= /usr/lib/postgresql/15/bin
 test-postgres15: $(VENV)/.installed-dev
@@ -79,4 +100,4 @@ lock:
 	$(COMPILE) --group deploy -c requirements/dev.txt -o requirements/deploy.txt
 
 clean:
-	rm -rf $(VENV) $(VENV)-deploy dist build .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(VENV)-deploy .fuzz .mutation dist build .mypy_cache .ruff_cache .pytest_cache

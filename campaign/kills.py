@@ -67,6 +67,8 @@ _COMMANDS = (
     ("report",),
     ("files", "--format", "csv"),
     ("status", "--json"),
+    ("export",),
+    ("metrics",),
 )
 _NETWORK = (
     Fault(Kind.DRIP, seconds=0.002),
@@ -188,6 +190,8 @@ class Round:
             ids = self.stage.account.ids()
             chosen = self.dice.sample(ids, min(3, len(ids))) or ["1"]
             return ("lookup", *(part for file_id in chosen for part in ("--file-id", file_id)))
+        if command == ("export",):
+            return (*command, str(self.stage.server.home / f"export-{len(self.names)}"))
         if command == ("report",):
             return (*command, "--output", str(self.stage.server.home / "report.html"))
         return command

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -145,3 +146,18 @@ def test_a_quota_that_was_exceeded_is_found_out(times: list[float], *, kept: boo
     else:
         with pytest.raises(Broken, match="quota_is_kept"):
             quota_is_kept(times, per_minute=100, late=0.3)
+
+
+def test_the_document_names_every_guarantee_and_no_other() -> None:
+    document = (Path(__file__).resolve().parents[2] / "docs" / "guarantees.md").read_text(encoding="utf-8")
+    table = document[document.index("| what you may rely on") : document.index("## What is not guaranteed")]
+    named = set(re.findall(r"`(\w+_\w+)`", table))
+    others = {
+        "quota_is_kept",
+        "everything_is_found_in_the_end",
+        "every_message_arrives_in_the_end",
+        "a_failure_is_told_in_a_sentence",
+        "no_secret_is_told",
+        "a_command_comes_to_its_end",
+    }
+    assert named == {each.__name__ for each in GUARANTEES} | others
