@@ -80,7 +80,6 @@ SET body = excluded.body, created_at = excluded.created_at, not_before = exclude
 WHERE o.withdrawn_at IS NOT NULL
 """
 
-# A claim is noted with the session of whoever made it, which is not known behind a pooler.
 _FREE = """(r.claimed_until IS NULL OR r.claimed_until < clock_timestamp()
        OR NOT syncer.session_lives(r.backend_pid, r.backend_start))"""
 
