@@ -35,11 +35,11 @@ FAULTS = (
     Fault(
         "checkpoint before rows",
         "syncer/store/pages.py",
-        "    row = _with_deadlocks_retried(\n        connection,\n        _COMMIT_PAGE,",
+        "    row = _patiently(\n        connection,\n        _COMMIT_PAGE,",
         "    rows(\n        connection,\n"
         '        "UPDATE syncer.pull SET page = %(page)s, context = %(context)s::text WHERE pull_id = %(pull)s",\n'
         "        page=at.page, context=at.context, pull=at.pull_id,\n    )\n"
-        "    row = _with_deadlocks_retried(\n        connection,\n        _COMMIT_PAGE,",
+        "    row = _patiently(\n        connection,\n        _COMMIT_PAGE,",
     ),
     Fault(
         "sweep without proof",
@@ -57,8 +57,8 @@ FAULTS = (
     Fault(
         "epoch unchecked",
         "syncer/store/pages.py",
-        "  WHERE source = %(source)s AND epoch = %(epoch)s RETURNING 1\n",
-        "  WHERE source = %(source)s AND %(epoch)s IS NOT NULL RETURNING 1\n",
+        'SET {RENEWED} WHERE source = %(source)s AND epoch = %(epoch)s"',
+        'SET {RENEWED} WHERE source = %(source)s AND %(epoch)s::bigint IS NOT NULL"',
     ),
     Fault(
         "empty page as the end",
