@@ -162,6 +162,8 @@ class _Evaluation:
         columns["unacknowledged"] = rest
         if step is Step.UPDATE and alert.renewed_at is None:
             columns |= {"renewed_at": self._now, "escalated_at": None}
+        elif _told_uncovered(alert, finding):
+            columns["renewed_at"] = self._now
         elif finding.watch is not None and rest == 0:
             columns["renewed_at"] = None
         return columns
@@ -201,10 +203,18 @@ class _Evaluation:
         return moved
 
 
+def _told_uncovered(alert: Alert, finding: Finding) -> bool:
+    """Return whether files were told that an acknowledgement does not cover: it came while they were being told."""
+    rest = finding.crowd.rest
+    return alert.quiet and rest is not None and rest.files > finding.crowd.newcomers.files
+
+
 def _unchanged(alert: Alert, finding: Finding) -> bool:
     """Return whether a count need not be written."""
     crowd, watch = finding.crowd, finding.watch
     if alert.renewed_at is not None and watch is not None and not crowd.uncovered.files:
+        return False
+    if _told_uncovered(alert, finding):
         return False
     return (
         alert.files,

@@ -124,3 +124,24 @@ def test_what_is_no_matter_of_files_is_acknowledged_while_it_lasts(place: Place,
         assert alerts.acknowledge(connection, number, by="anna")
     place.step(10 * DAY)
     assert kinds(inbox) == [("sweep-refused", "raised")]
+
+
+def test_an_acknowledgement_that_came_while_more_was_being_told_does_not_cover_that(place: Place, inbox: Inbox) -> None:
+    place.settings = {"notify": inbox.url(), "expiry_tiers": "30d,7d", "remind_after": "48h", "data_deadline": "90d"}
+    place.pull()
+    place.file("told", 20 * DAY)
+    place.step()
+    ((mark,),) = place.sql("SELECT announced_at FROM report.alerts")
+    place.now += DAY
+    place.file("later", 20 * DAY)
+    place.step(HOUR)
+    # The evaluation that told of it had read the alert before the acknowledgement was committed.
+    place.sql(
+        "UPDATE syncer.alert SET acknowledged_at = syncer.instant(), acknowledged_by = 'anna', unacknowledged = 0,"
+        f" acknowledged_open = '{{}}', acknowledged_mark = '{mark.isoformat()}'"
+    )
+    place.step(HOUR)
+    assert state(place) == ("raised", 1)
+    place.step(2 * DAY)
+    assert expiring(inbox)[-1]["facts"]["kind"] == "reminder"
+    assert expiring(inbox)[-1]["facts"]["unacknowledged_files"] == 1
