@@ -14,6 +14,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from syncer.cli.progress import aside
 from syncer.words import visible
 
 if TYPE_CHECKING:
@@ -145,6 +146,6 @@ class _Logger:
     @staticmethod
     def _write(line: str) -> None:
         # ValueError is that of a closed stream.
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError), aside():
             sys.stderr.write(f"{line}\n")
             sys.stderr.flush()

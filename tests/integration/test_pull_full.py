@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from syncer.cli.progress import estimated_files
+from syncer.cli.pace import estimated_files
 from syncer.errors import Endless, Refused, Unavailable
 from syncer.postgres.server import EmbeddedPostgres
 from syncer.simulator import (
