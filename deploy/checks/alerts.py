@@ -133,13 +133,13 @@ class _Stage:
         """Pull once, whatever comes of it."""
         environ = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "SYNCER_DATA_DIR": str(self.folder)}
         environ["SYNCER_CONFIG"] = str(self.folder / "first.toml")
-        command = [SYNCER, "sync", "--source", "works"]
+        command = [str(SYNCER), "sync", "--source", "works"]
         subprocess.run(command, env=environ, check=False, capture_output=True, timeout=120)
 
     def sql(self, statement: str) -> None:
         """Change a fact in the database."""
         with psycopg.connect(self.database, autocommit=True) as connection:
-            connection.execute(statement)  # type: ignore[arg-type] # of this file
+            connection.execute(statement)
 
 
 @check("alerts-fire", "every alert rule fires in a real Prometheus, on real daemons and a broken API", quick=False)

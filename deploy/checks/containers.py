@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import yaml
 
-from checks.outcome import DEPLOY, check, expect, run, tool
+from checks.outcome import DEPLOY, beyond, check, expect, run, tool
 
 COMPOSE = DEPLOY / "compose" / "compose.yaml"
 
@@ -89,3 +89,10 @@ def _roles() -> None:
                 "SELECT rolname FROM pg_authid WHERE rolpassword LIKE 'SCRAM%' AND rolname LIKE 'syncer%' ORDER BY 1"
             ).fetchall()
             expect(made == [("syncer",), ("syncer_owner",), ("syncer_reader",)], f"roles with passwords: {made}")
+
+
+beyond(
+    "compose-up",
+    "the services of the compose file come up together",
+    "no container engine runs here: after `up`, run `exec syncer syncer doctor` as docs/install.md says",
+)

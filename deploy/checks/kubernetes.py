@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from checks.outcome import DEPLOY, check, expect, run, tool
+from checks.outcome import DEPLOY, beyond, check, expect, run, tool
 
 _KUSTOMIZATIONS = ("daemon", "cronjob", "migrate")
 
@@ -83,3 +83,10 @@ def _pods(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if "template" in spec:
             found.append(spec["template"]["spec"])
     return found
+
+
+beyond(
+    "kubernetes-apply",
+    "a cluster admits the manifests and the pods come up",
+    "there is no cluster here: kubectl apply --dry-run=server -k deploy/kubernetes/daemon asks yours",
+)

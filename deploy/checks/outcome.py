@@ -45,6 +45,15 @@ def check(name: str, claim: str, *, quick: bool = True) -> Callable[[Callable[[]
     return register
 
 
+def beyond(name: str, claim: str, reason: str) -> None:
+    """Register what no check here can look at, so that it is said each time."""
+
+    def look() -> None:
+        raise Skipped(reason)
+
+    CHECKS.append(Check(name, claim, quick=False, look=look))
+
+
 def tool(name: str, package: str) -> str:
     """Return a program's path; raises Skipped with what to install."""
     found = shutil.which(name)
