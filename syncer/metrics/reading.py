@@ -16,8 +16,8 @@ from syncer.store import metrics as store
 from syncer.store.database import Connection
 
 # A part is kept for so long, or for EASE times as long as reading it took, up to LONGEST_SECONDS: however many files
-# there are, metrics keep the database busy for a twentieth of the time, and one in trouble is left alone.
-FRESH_SECONDS, EASE, LONGEST_SECONDS = 5.0, 20.0, 60.0
+# there are, metrics keep the database busy for a fiftieth of the time, and one in trouble is left alone.
+FRESH_SECONDS, EASE, LONGEST_SECONDS = 5.0, 50.0, 60.0
 # What one part, and all of a scrape, may take: it must end before Prometheus gives it up (after 10 s unless told).
 STATEMENT_SECONDS, SCRAPE_SECONDS = 4.0, 7.0
 

@@ -24,6 +24,8 @@ from syncer.metrics.reading import PARTS, Facts, Part
 from syncer.pulse import Pulse
 from syncer.settings import load_settings
 from syncer.simulator import Behaviour, Faults, World, coded
+from syncer.store import leases
+from syncer.store import metrics as store
 from syncer.store.database import Connection, connect, rows
 
 from .conftest import Rig
@@ -267,3 +269,22 @@ def test_the_command_replaces_a_file_in_one_step_and_says_so_when_the_database_i
     told = capsys.readouterr()
     assert "cannot be written" in told.err
     assert "secret-word" not in told.out + told.err
+
+
+def test_how_sources_stand_costs_the_same_after_years_of_pulls(database: str) -> None:
+    with connect(database) as connection:
+        leases.ensure_source(connection, "default", account="a", prefix="")
+        rows(
+            connection,
+            "INSERT INTO syncer.pull (source, kind, listing, prefix, page_size, allow_sweep, first_run, started_at,"
+            " finished_at, outcome, proven, settled_run, phase)"
+            " SELECT 'default', CASE WHEN n %% 200 = 0 THEN 'full' ELSE 'recent' END, 'l', '', 100, false, n,"
+            " now() - (6000 - n) * interval '10 minutes', now() - (6000 - n) * interval '10 minutes', 'complete',"
+            " CASE WHEN n %% 200 = 0 THEN true END, n, 'done' FROM generate_series(1, 6000) n",
+        )
+        rows(connection, "ANALYZE syncer.pull")
+        (stand,) = store.standings(connection)
+        assert stand.known_until is not None
+        assert stand.known_until > (stand.proven_at or 0)
+        (plan,) = rows(connection, f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {store._STANDINGS}").scalar_one()
+        assert plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"] < 400
