@@ -64,8 +64,10 @@ def sentence(standing: Standing, language: Language) -> Html:
     return language.put("none_finished" if status.ended is None else "not_proven")
 
 
-def lines(standing: Standing, language: Language, counted_at: datetime | None = None) -> Iterator[Html]:
-    """Yield what else is to be known of a source; `counted_at` is when its files were counted, if not now."""
+def lines(
+    standing: Standing, language: Language, *, counted: bool = True, counted_at: datetime | None = None
+) -> Iterator[Html]:
+    """Yield what else is to be known of a source; its files are `counted`, and at `counted_at` if not now."""
     status, trust = standing.status, standing.trust
     if not standing.configured:
         yield language.put("removed")
@@ -77,7 +79,8 @@ def lines(standing: Standing, language: Language, counted_at: datetime | None = 
         yield language.put("why", reason=tag("bdi", status.ended.reason, lang="en"))
     if status.prefix:
         yield language.put("scope", prefix=tag("bdi", status.prefix, class_="foreign"))
-    yield _held(status, language, counted_at)
+    if counted:
+        yield _held(status, language, counted_at)
     if status.known_until is not None and status.known_until != trust.as_of:
         yield language.put("known_until", at=language.moment(status.known_until))
     if status.unfinished is not None:

@@ -204,9 +204,9 @@ def read_within(connection: sa.Connection) -> Reading:
     return _reading(connection, found, tallies)
 
 
-def read_with(connection: sa.Connection, tallies: Mapping[str, Tallies]) -> Reading:
-    """Read all but the numbers of files, which are given by source: a few look-ups, however many files there are."""
-    return _reading(connection, rows(connection, _SOURCES.format(counts="")).all(), tallies)
+def read_uncounted(connection: sa.Connection) -> Reading:
+    """Read all but the numbers of files, which are all 0: a few look-ups, however many files there are."""
+    return _reading(connection, rows(connection, _SOURCES.format(counts="")).all(), {})
 
 
 def _tallies(row: Any, gone: Mapping[tuple[str, str], Tally]) -> Tallies:

@@ -94,7 +94,7 @@ def _page(view: View) -> Callable[[Request], Awaitable[Response]]:
 
 
 def _shown(site: Site, asked: Visit, view: View) -> str:
-    return render(view(site, asked), asked, open_alerts=site.now.get().open_alerts)
+    return render(view(site, asked), asked, open_alerts=site.present().open_alerts)
 
 
 def _trouble(site: Site, asked: Visit, status: int, what: str, detail: str = "") -> Response:

@@ -31,21 +31,24 @@ class Cached(Generic[Answer]):
     _asking: threading.Event | None = field(default=None, init=False)
     _guard: threading.Lock = field(default_factory=threading.Lock, init=False)
 
-    def get(self) -> Answer:
-        """Return the answer, asked for anew if need be."""
+    def get(self) -> Answer | None:
+        """Return the answer, asked for anew if need be; None if there is none yet."""
         with self._guard:
-            known = self._answer
-            if known is not None and self.monotonic() < self._fresh_until:
-                return known
+            if self.monotonic() < self._fresh_until:
+                return self._answer
             asking = self._asking
             if asking is None:
                 asking = self._asking = threading.Event()
                 threading.Thread(target=self._work, args=(asking,), name="page-count", daemon=True).start()
-        asking.wait(self.patience if known is not None else None)
+        asking.wait(self.patience)
         with self._guard:
             if asking.is_set() and self._error is not None:
                 raise self._error
-            assert self._answer is not None
+            return self._answer
+
+    def known(self) -> Answer | None:
+        """Return the last answer, however old."""
+        with self._guard:
             return self._answer
 
     def outdate(self) -> None:
@@ -62,9 +65,11 @@ class Cached(Generic[Answer]):
         with self._guard:
             ended = self.monotonic()
             self._error = error
+            self._outdated_until = ended + self.ease / 5 * (ended - began)
             if answer is not None:
                 self._answer = answer
                 self._fresh_until = ended + max(self.fresh, self.ease * (ended - began))
-                self._outdated_until = ended + self.ease / 5 * (ended - began)
+            else:  # what failed after long is not tried again at once
+                self._fresh_until = self._outdated_until
             self._asking = None
         asking.set()

@@ -29,8 +29,8 @@ def running(standing: Standing) -> Unfinished | None:
     return status.unfinished
 
 
-def card(standing: Standing, language: Language, counted_at: datetime, *, named: bool) -> Html:
-    """Return the card; its files were counted at `counted_at`. `named` links the name to the page of this source."""
+def card(standing: Standing, language: Language, counted_at: datetime | None, *, named: bool) -> Html:
+    """Return the card; its files were counted at `counted_at`, None: not yet. `named` links the source's own page."""
     level = standing.trust.level
     name = tag("bdi", standing.name, class_="foreign")
     return tag(
@@ -43,7 +43,7 @@ def card(standing: Standing, language: Language, counted_at: datetime, *, named:
         ),
         tag("p", sentence(standing, language), language.say("gap"), _next(standing, language), class_="sentence"),
         _progress(standing, language),
-        *(tag("p", line) for line in lines(standing, language, counted_at)),
+        *(tag("p", line) for line in lines(standing, language, counted=counted_at is not None, counted_at=counted_at)),
         _trouble(standing.status, language),
         class_=f"card {level}",
     )

@@ -45,6 +45,7 @@ _OWN: dict[str, Message] = {
     "within_days": Message("Expire within {n}", "{n}内过期"),
     "live_tile": Message("Live", "有效"),
     "overdue_tile": Message("Overdue", "逾期"),
+    "being_counted": Message("The files are being counted; this takes a moment.", "正在统计文件，请稍候。"),
     "counted_at": Message("Counted {at}.", "统计于 {at}。"),
     # alerts
     "alerts_open": Message("{n} alert open|{n} alerts open", "{n} 个未解除的告警"),

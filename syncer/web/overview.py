@@ -9,7 +9,7 @@ from syncer.report.calendar import calendar
 from syncer.report.language import Language
 from syncer.report.markup import Child, Html, join, tag
 from syncer.report.sections import volume
-from syncer.report.standing import SIGNS, banner, sentence
+from syncer.report.standing import SIGNS, sentence
 from syncer.report.table import columns, share_bar, table
 from syncer.settings import Settings
 from syncer.store import alerts, listing, recent
@@ -18,7 +18,7 @@ from syncer.store.listing import Wish
 from syncer.store.quota_use import QuotaUse, quota_use
 from syncer.store.report import InventoryDay
 from syncer.store.status import Tally
-from syncer.store.stock import HORIZONS, Stock
+from syncer.store.stock import HORIZONS, Counted, Stock
 from syncer.web.alert_words import told
 from syncer.web.cards import card, running, worst_first
 from syncer.web.site import Shown, Site, speak
@@ -33,28 +33,24 @@ _MINUTES_A_DAY = 1440
 def overview(site: Site, visit: Visit) -> Shown:
     """Show how all sources stand, or one of them (`source`)."""
     counted = site.counts()
-    reading, everyone = site.standings()
+    reading, everyone = site.standings(counted)
     only = visit.get("source")
     standings = worst_first([each for each in everyone if only in ("", each.name)])
     if only and not standings:
         raise NotThere
     language = speak(visit, reading.instant)
-    stock = counted.sources.get(only, Stock()) if only else counted.total
     known = [each.name for each in standings if each.status is not None]
     shown = standings[:_CARDS]
+    counted_at = None if counted is None else counted.instant
     proven = {each.name: each.trust.as_of for each in everyone}
     context: dict[str, Any] = {
         "only": only,
-        "banner": banner(shown, language),
-        "cards": [card(each, language, counted.instant, named=len(everyone) > 1) for each in shown],
+        "cards": [card(each, language, counted_at, named=len(everyone) > 1) for each in shown],
         "more": len(standings) - len(shown),
         "several": len(everyone) > 1,
         "running": any(running(each) for each in standings),
-        "counted_at": language.moment(counted.instant),
         "nothing_yet": not any(each.status is not None and each.status.last_run for each in standings),
-        "tiles": _tiles(stock, language, only),
-        "calendar": calendar(stock.days, counted.today, language) if stock.days else None,
-        "today": language.day(counted.today),
+        **_pictured(counted, language, only),
     }
     with site.looks.looking() as connection:
         found = alerts.listed(connection, everything=False, source=only or None)
@@ -70,7 +66,8 @@ def overview(site: Site, visit: Visit) -> Shown:
 
 def sources(site: Site, visit: Visit) -> Shown:
     """Show all sources in a table, those in need of attention first."""
-    reading, everyone = site.standings()
+    counted = site.counts()
+    reading, everyone = site.standings(counted)
     language = speak(visit, reading.instant)
     rows: list[list[Child]] = []
     for each in worst_first(everyone):
@@ -81,13 +78,26 @@ def sources(site: Site, visit: Visit) -> Shown:
                 tag("a", tag("bdi", each.name, class_="foreign"), href=link("/", source=each.name)),
                 tag("span", f"{SIGNS[each.trust.level]} {language.say(f'level_{each.trust.level}')}", class_="badge"),
                 sentence(each, language),
-                f"{present.files:,}",
-                language.sized(present.bytes),
+                None if counted is None else f"{present.files:,}",
+                None if counted is None else language.sized(present.bytes),
                 None if going is None else language.say(f"kind_{going.kind}"),
             ]
         )
     heads = columns(language, "=source verdict +trust #number #size running_now")
     return Shown("sources.html", language, {"sources": table(heads, rows, label=language.say("see_all_sources"))})
+
+
+def _pictured(counted: Counted | None, language: Language, only: str) -> dict[str, Any]:
+    """Return what is made of the count: numbers and calendar, nothing while there is none."""
+    if counted is None:
+        return {"counted_at": None}
+    stock = counted.sources.get(only, Stock()) if only else counted.total
+    return {
+        "counted_at": language.moment(counted.instant),
+        "tiles": _tiles(stock, language, only),
+        "calendar": calendar(stock.days, counted.today, language) if stock.days else None,
+        "today": language.day(counted.today),
+    }
 
 
 def _tiles(stock: Stock, language: Language, only: str) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -20,9 +20,9 @@ from syncer.report.data import Standing, stand
 from syncer.report.language import Language
 from syncer.settings import Settings
 from syncer.store import alerts, status, stock
-from syncer.store.looking import Looks
+from syncer.store.looking import Looks, TookTooLong
 from syncer.store.status import Reading
-from syncer.store.stock import Counted
+from syncer.store.stock import Counted, Stock
 from syncer.web.cached import Cached
 from syncer.web.catalogue import MESSAGES
 from syncer.web.forms import Forms
@@ -80,31 +80,49 @@ class Site:
         """The present settings."""
         return self.app().settings
 
-    def standings(self) -> tuple[Reading, tuple[Standing, ...]]:
-        """Return how every source stands, those of the settings first."""
-        reading = self.now.get().reading
+    def standings(self, counted: Counted | None = None) -> tuple[Reading, tuple[Standing, ...]]:
+        """Return how every source stands, those of the settings first; the files as in a count, none without one."""
+        reading = self.present().reading
+        if counted is not None:
+            sources = (
+                replace(each, tallies=counted.sources.get(each.source, Stock()).tallies) for each in reading.sources
+            )
+            reading = replace(reading, sources=tuple(sources))
         return reading, stand(reading, {each.name: each.full_schedule.next_after for each in self.settings.sources})
 
+    def present(self) -> Now:
+        """Return how the sources stand. Raises SyncerError."""
+        now = self.now.get()
+        if now is None:
+            raise TookTooLong("The database did not answer in time; it may be busy.")
+        return now
+
+    def counts(self) -> Counted | None:
+        """Return what is listed, counted anew when a pull has committed something since; None before the first count.
+
+        Raises SyncerError, but not for a count that takes too long.
+        """
+        changed_at = max(_changes(self.present().reading), default=None)
+        known = self.counted.known()
+        if changed_at is not None and known is not None and changed_at > known.instant:
+            self.counted.outdate()
+        try:
+            return self.counted.get()
+        except TookTooLong:
+            return known
+
     def warm(self) -> None:
-        """Count for the first time, so that the first visitor does not wait; a failure is told to him."""
+        """Begin to count, so that the first visitor does not wait; a failure is told to him."""
         with contextlib.suppress(SyncerError):
             self.counted.get()
-
-    def counts(self) -> Counted:
-        """Return what is listed; counted anew when a pull has committed something since."""
-        changed_at = max(_changes(self.now.get().reading), default=None)
-        if changed_at is not None and changed_at > self.counted.get().instant:
-            self.counted.outdate()
-        return self.counted.get()
 
     def _count(self) -> Counted:
         with self.looks.looking(_COUNT_SECONDS) as connection:
             return stock.count(connection)
 
     def _read(self) -> Now:
-        counted = self.counted.get()
         with self.looks.looking() as connection:
-            reading = status.read_with(connection, {name: each.tallies for name, each in counted.sources.items()})
+            reading = status.read_uncounted(connection)
             return Now(reading, sum(sum(those.values()) for those in alerts.count_open(connection).values()))
 
 

@@ -134,11 +134,35 @@ def test_a_dear_answer_is_kept_asked_for_once_and_never_hides_a_failure() -> Non
     while cached.get() != 2 and time.monotonic() < deadline:
         time.sleep(0.01)
     now[0] += 199.0
-    assert cached.get() == 2  # what took 2 s is kept for 200
+    assert cached.get() == cached.known() == 2  # what took 2 s is kept for 200
     cached.outdate()
     with pytest.raises(ValueError):  # noqa: PT011 - the very error
         cached.get()
     assert cached.get() == 4
+
+
+def test_nobody_waits_for_the_first_answer_and_what_fails_after_long_is_not_tried_at_once() -> None:
+    now, asked, gate = [0.0], [0], threading.Event()
+
+    def ask() -> int:
+        asked[0] += 1
+        gate.wait(10)
+        now[0] += 10.0
+        raise TimeoutError
+
+    cached = Cached(ask, lambda: now[0], fresh=1.0, patience=0.01, ease=5.0)
+    assert cached.get() is None
+    gate.set()
+    deadline = time.monotonic() + 10
+    while now[0] < 10.0 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.1)
+    assert cached.get() is None
+    assert asked == [1]
+    now[0] += 11.0
+    cached.patience = 10.0
+    with pytest.raises(TimeoutError):
+        cached.get()
 
 
 def test_a_dear_answer_that_is_outdated_is_still_not_asked_for_all_the_time() -> None:
