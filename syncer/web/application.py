@@ -29,6 +29,7 @@ from syncer.web.style import ICON, STYLE, STYLE_VERSION
 from syncer.web.threads import in_thread
 from syncer.web.throttle import Throttle
 from syncer.web.visit import LANGUAGE_COOKIE, NotThere, NotUnderstood, Visit
+from syncer.words import visible
 
 # What makes a page, on a thread: from the site and the visit. Raises NotThere, NotUnderstood, SyncerError.
 View = Callable[[Site, Visit], Shown]
@@ -73,7 +74,7 @@ def make_application(site: Site) -> ASGIApp:
     )
     inner.router.redirect_slashes = False
     inner.state.site = site
-    return Guard(inner, login=lambda: site.settings.web_login, throttle=Throttle(site.monotonic))
+    return Guard(inner, login=site.login, throttle=Throttle(site.monotonic))
 
 
 def _page(view: View) -> Callable[[Request], Awaitable[Response]]:
@@ -127,7 +128,7 @@ async def _crashed(request: Request, error: Exception) -> Response:
     """Answer a request on which we failed, and log where; never with values, which may be anybody's."""
     frames = traceback.extract_tb(error.__traceback__)
     where = [f"{each.filename}:{each.lineno} {each.name}" for each in frames][-8:]
-    _log.error("page_crashed", error=type(error).__name__, where=where, path=request.url.path[:200])
+    _log.error("page_crashed", error=type(error).__name__, where=where, path=visible(request.url.path[:200]))
     return _trouble(_site(request), visit.read(request, ""), 500, "crashed")
 
 

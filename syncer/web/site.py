@@ -18,7 +18,7 @@ from syncer.metering import Metering
 from syncer.pulse import Pulse
 from syncer.report.data import Standing, stand
 from syncer.report.language import Language
-from syncer.settings import Settings
+from syncer.settings import Settings, WebLogin
 from syncer.store import alerts, status, stock
 from syncer.store.looking import Looks, TookTooLong
 from syncer.store.status import Reading
@@ -66,9 +66,10 @@ class Site:
     forms: Forms = field(init=False)
     counted: Cached[Counted] = field(init=False)
     now: Cached[Now] = field(init=False)
+    _first_login: WebLogin | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        login = self.settings.web_login
+        login = self._first_login = self.settings.web_login
         self.metering = Metering(lambda: self.settings, self.url, self.pulse)
         self.looks = Looks(self.url)
         self.forms = Forms(None if login is None else login.password.reveal())
@@ -79,6 +80,10 @@ class Site:
     def settings(self) -> Settings:
         """The present settings."""
         return self.app().settings
+
+    def login(self) -> WebLogin | None:
+        """Return who may see the page; once somebody only, never anybody: the address stays as it was taken."""
+        return self.settings.web_login or self._first_login
 
     def standings(self, counted: Counted | None = None) -> tuple[Reading, tuple[Standing, ...]]:
         """Return how every source stands, those of the settings first; the files as in a count, none without one."""

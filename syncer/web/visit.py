@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
 
@@ -27,7 +27,7 @@ class NotUnderstood(Exception):
 class Visit:
     """One request. `query` holds the last value of each name, `user` is None where anybody may come in.
 
-    `token` is what its forms carry. `path` and values may hold anything that a caller wrote.
+    `token` is what its forms carry. `path` is fit for a link, values may hold anything that a caller wrote.
     """
 
     path: str
@@ -54,7 +54,7 @@ def link(path: str, /, **values: str | int | None) -> str:
 def read(request: Request, token: str) -> Visit:
     """Return what a request asks for."""
     return Visit(
-        path=request.url.path,
+        path=quote("/" + request.url.path.lstrip("/")),  # two slashes would lead to another host
         query={name: value for name, value in request.query_params.items() if name != "lang"},
         lang=language(request),
         user=request.scope.get("syncer.user"),

@@ -12,10 +12,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 import pytest
+import requests
 
 from syncer.simulator import Behaviour, World
+from syncer.web import protocol
 
 from .conftest import Rig
+from .daemon_process import eventually
 from .web_page import CREDENTIALS, LOGIN, Document, Page, served
 
 Simulated = Callable[..., Rig]
@@ -93,8 +96,6 @@ def test_a_running_pull_shows_its_progress_and_only_then_the_page_renews_itself(
 
 def eventually_proven(page: Page) -> Document:
     """Return the overview once its reading, which is kept for a moment, knows the last pull's end."""
-    from .daemon_process import eventually
-
     eventually(lambda: "under way" not in page.html("/").text, "the end of the pull is shown")
     return page.html("/")
 
@@ -143,6 +144,20 @@ def test_addresses_that_mean_nothing_are_told_so(page: Page, rig: Rig) -> None:
         answer = page.get(path)
         assert answer.status_code == 400, (path, answer.status_code)
         assert "Traceback" not in answer.text
+
+
+def test_no_address_makes_a_link_to_elsewhere(page: Page) -> None:
+    for path in (
+        "//evil.example/",
+        "/%2f%2fevil.example",
+        "/%3Cb%3E%3Fx=%22",
+        "/javascript:alert(1)",
+        "/\\evil.example",
+    ):
+        answer = page.raw(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()).decode()
+        shown = Document(answer.partition("\r\n\r\n")[2])
+        assert answer.startswith("HTTP/1.1 404")
+        assert all(re.match(r"/(?![/\\])|#", href) for href in shown.attributes("a", "href"))
 
 
 def test_files_are_found_by_name_by_id_and_by_state_and_pages_are_turned(page: Page, rig: Rig) -> None:
@@ -206,14 +221,17 @@ def test_downloads_hold_all_of_a_list_and_no_formula(page: Page, rig: Rig) -> No
     assert len(pages) == rig.rows("SELECT count(*) AS n FROM syncer.page")[0]["n"]
 
 
-def test_only_two_download_at_once_and_who_leaves_gives_his_place_back(page: Page, rig: Rig) -> None:
-    from .daemon_process import eventually
-
-    rig.rows("INSERT INTO syncer.source (source, account) VALUES ('default', 'x') ON CONFLICT DO NOTHING RETURNING 1")
+def many_files(rig: Rig) -> None:
+    """Store more than any socket holds."""
+    rig.rows("INSERT INTO syncer.source (source, account) VALUES ('default', 'x') RETURNING 1")
     rig.rows(
         "INSERT INTO syncer.file (source, file_id, name, first_seen_at, changed_at, first_run) "
         "SELECT 'default', n::text, repeat('x', 3000), now(), now(), 1 FROM generate_series(1, 12000) n RETURNING 1"
     )
+
+
+def test_only_two_download_at_once_and_who_leaves_gives_his_place_back(page: Page, rig: Rig) -> None:
+    many_files(rig)
     readers = [page.get("/files.csv", stream=True) for _ in range(2)]
     assert [each.status_code for each in readers] == [200, 200]
     assert page.get("/files.csv").status_code == 503
@@ -221,6 +239,15 @@ def test_only_two_download_at_once_and_who_leaves_gives_his_place_back(page: Pag
     for each in readers:
         each.close()
     eventually(lambda: page.get("/export/pulls.csv").status_code == 200, "a place is free again")
+
+
+def test_who_does_not_take_his_download_loses_it(page: Page, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "STALL_SECONDS", 0.5)
+    many_files(rig)
+    readers = [page.get("/files.csv", stream=True) for _ in range(2)]
+    eventually(lambda: page.get("/export/pulls.csv").status_code == 200, "a place is free again")
+    with pytest.raises(requests.RequestException):
+        _ = readers[0].content
 
 
 def raise_alert(rig: Rig) -> int:

@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -109,6 +110,13 @@ def test_credentials_are_asked_for_everything_but_the_probes(locked: Page) -> No
     assert locked.get("/", auth=CREDENTIALS, headers={"Host": "syncer.example"}).status_code == 200
     assert "syncer_build_info" in locked.get("/metrics", auth=CREDENTIALS).text
     assert locked.get("/healthz").text == locked.get("/readyz").text == "ok\n"
+
+
+def test_settings_that_are_read_anew_never_open_a_page_that_was_closed(database: str) -> None:
+    with served(LOGIN, database) as page:
+        page.app.settings = replace(page.app.settings, web_login=None)
+        assert page.get("/").status_code == 401
+        assert page.get("/", auth=CREDENTIALS).status_code == 200
 
 
 def test_guesses_are_slowed_down_but_a_forgotten_scraper_locks_nobody_out(locked: Page) -> None:
