@@ -132,7 +132,7 @@ def test_calls_that_belong_to_no_pull_are_counted_too(simulated: Simulated) -> N
 
 
 def test_waiting_for_quota_is_counted_by_the_end_of_the_run(simulated: Simulated) -> None:
-    rig = simulated(SMALL | {"calls_per_minute": "1500"}, world=World(50))
+    rig = simulated(SMALL | {"calls_per_minute": "60"}, world=World(30))
     rig.sync()
     assert 0 < totals(rig)[("quota_wait_seconds", "", "")] < 60
 
