@@ -6,6 +6,7 @@ sentence that begins with the setting's name. No message repeats the value: it m
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import re
 from collections.abc import Callable
@@ -188,7 +189,21 @@ def parse_api_url(value: object) -> str:
         raise ValueError(
             "must be a URL such as https://vod.api.qcloud.com/v2/index.php, with nothing but host and path"
         )
+    if parts.scheme == "http" and not _is_near(parts.hostname):
+        raise ValueError(
+            "must begin with https://, or whoever is on the way can read the requests and their signatures and forge "
+            "the answers; http:// is for a simulator on this machine or in a private network"
+        )
     return text
+
+
+def _is_near(host: str) -> bool:
+    """Return whether a host is this machine, a private address, or a name that only a private network can know."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return "." not in host.rstrip(".") or host.endswith(".localhost")
+    return address.is_loopback or address.is_private
 
 
 def parse_host(value: object) -> str:

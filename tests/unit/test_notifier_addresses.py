@@ -159,7 +159,14 @@ def test_which_addresses_may_be_connected_to() -> None:
     assert may_connect("127.0.0.1", private=True)
     assert may_connect("10.0.0.1", private=True)
     assert may_connect("fe00::1%eth0", private=True)
-    for never in ("169.254.169.254", "::ffff:169.254.0.23", "fd00:ec2::254", "fe80::1%lo", "100.100.100.200"):
+    for never in (
+        "169.254.169.254",
+        "::ffff:169.254.0.23",
+        "fd00:ec2::254",
+        "fe80::1%lo",
+        "100.100.100.200",
+        "168.63.129.16",
+    ):
         assert not may_connect(never, private=True)
     for private in ("127.0.0.1", "10.0.0.1", "192.168.1.1", "::1", "fd12::1", "::ffff:10.0.0.1", "64:ff9b::a00:1"):
         assert not may_connect(private, private=False)

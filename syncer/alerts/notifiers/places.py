@@ -6,7 +6,8 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 # Where clouds answer with a machine's credentials: no recipient of notifications lives there.
 _METADATA = tuple(
-    ip_network(text) for text in ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128", "100.100.100.200/32")
+    ip_network(text)
+    for text in ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128", "100.100.100.200/32", "168.63.129.16/32")
 )
 _NAT64 = ip_network("64:ff9b::/96")
 
