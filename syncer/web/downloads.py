@@ -23,7 +23,7 @@ from syncer.web.visit import NotThere, NotUnderstood
 
 # Each holds a connection and a snapshot for as long as its reader takes.
 _AT_ONCE = 2
-_SECONDS = 900.0
+_SECONDS = 3600.0
 _CHUNK = 65_536
 
 # The columns and the rows of a table, for a block within a snapshot.

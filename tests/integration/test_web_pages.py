@@ -73,6 +73,14 @@ def test_a_first_pull_that_was_stopped_is_not_proven_and_waits(page: Page, rig: 
     assert "refresh" not in shown.attributes("meta", "http-equiv")
 
 
+def test_of_a_first_pull_nobody_says_when_it_will_end(page: Page, rig: Rig) -> None:
+    seen: list[Document] = []
+    rig.sync(on_page=lambda at: seen.append(page.html("/")) if at.page == 5 else None)
+    (shown,) = seen
+    assert "100 files listed." in shown.text
+    assert "It should be done" not in shown.text
+
+
 def test_a_running_pull_shows_its_progress_and_only_then_the_page_renews_itself(page: Page, rig: Rig) -> None:
     rig.sync()
     seen: list[Document] = []
