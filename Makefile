@@ -1,5 +1,6 @@
 # make demo   first result in a minute: simulator, embedded PostgreSQL, a full and a recent pull
 # make test   lint, types, import contracts and the tests, as CI runs them; make test-slow the long ones
+# make benchmark   what docs/performance.md shows, in some ten minutes on a quiet machine
 # make lock   rewrite requirements/ from pyproject.toml (needs uv)
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 JOBS ?= 2
 
-.PHONY: demo install test test-slow lint types contracts unit test-postgres15 lock docs format clean
+.PHONY: demo install test test-slow lint types contracts unit test-postgres15 benchmark lock docs format clean
 
 demo: install
 	@$(BIN)/syncer demo
@@ -81,6 +82,10 @@ test-postgres15: $(VENV)/.installed-dev
 	@if test -x $(POSTGRES15)/postgres; then \
 	  set -x; SYNCER_PG_BIN=$(POSTGRES15) $(BIN)/python -m pytest -n $(JOBS) -m 'database and not slow and not exhaustive' tests/integration tests/migrations; \
 	else echo "PostgreSQL 15 not found in $(POSTGRES15): its run is left out (apt-get install postgresql-15)"; fi
+
+# The long ones are run by their names: benchmarks/memory.py, benchmarks/ten_million.py, and each of these with more files.
+benchmark: $(VENV)/.installed-dev
+	@for each in startup pulls quota peers; do $(BIN)/python benchmarks/$$each.py || exit 1; done
 
 # The parts of the documents that are written from the code; tests compare them.
 docs: $(VENV)/.installed-dev

@@ -43,7 +43,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a block cost: seconds of wall clock and CPU, bytes of WAL, the client's peak memory in MB."""
+    """What a block cost: seconds of wall clock and CPU, bytes of WAL, the client's peak memory in millions of bytes."""
 
     seconds: float
     client_cpu: float
@@ -81,9 +81,9 @@ class Server:
     def __exit__(self, *_: object) -> None:
         self._server.stop()
 
-    def url(self, database: str) -> str:
+    def url(self, database: str, scheme: str = "postgresql") -> str:
         """Return the URL of one of the server's databases."""
-        return self._server.url.replace("@/postgres?", f"@/{database}?")
+        return self._server.url.replace("@/postgres?", f"@/{database}?").replace("postgresql", scheme, 1)
 
     def connect(self, database: str) -> psycopg.Connection:
         """Return an autocommitting connection in UTC."""
@@ -103,11 +103,18 @@ class Server:
             with self.connect("postgres") as connection:
                 connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
+    @contextmanager
+    def scratch(self, name: str, text: str) -> Iterator[Path]:
+        """Make a file beside the server for the block."""
+        place = self._data.parent / name
+        place.write_text(text, encoding="utf-8")
+        yield place
+        place.unlink()
+
     def cpu(self) -> float:
         """Return the CPU seconds of all the server's processes so far, those that ended included."""
         total = sum(_stat(self._postmaster)[11:15])
-        children = Path(f"/proc/{self._postmaster}/task/{self._postmaster}/children").read_text(encoding="ascii")
-        for pid in map(int, children.split()):
+        for pid in _children(self._postmaster):
             try:
                 total += sum(_stat(pid)[11:13])
             except (FileNotFoundError, ProcessLookupError):
@@ -180,16 +187,24 @@ def run(command: list[str | Path], environ: Mapping[str, str]) -> Usage:
         err.seek(0)
         if process.returncode != 0:
             raise SystemExit(f"{command}: exit {process.returncode}\n{err.read().decode()}")
-        return Usage(seconds, usage.ru_utime + usage.ru_stime, peak / 1024, out.read().decode())
+        return Usage(seconds, usage.ru_utime + usage.ru_stime, peak * 1024 / 1e6, out.read().decode())
 
 
 def _peak_kb(pid: int) -> int:
-    """Return the most memory that a process ever held; its parent's, which `wait4` counts in, is not part of it."""
+    """Return the most memory that the process, or the largest of its descendants, ever held.
+
+    `wait4` says the same with its parent's counted in.
+    """
     try:
         found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text(encoding="ascii"))
+        below = max(map(_peak_kb, _children(pid)), default=0)
     except (FileNotFoundError, ProcessLookupError):
         return 0
-    return int(found[1]) if found else 0
+    return max(int(found[1]) if found else 0, below)
+
+
+def _children(pid: int) -> list[int]:
+    return [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
 
 
 def _stat(pid: int) -> list[int]:
@@ -220,17 +235,32 @@ class Listing:
 
     def change(self, share: float) -> int:
         """Give this share of the files, spread evenly, another name; return how many."""
+        chosen = self._chosen(share)
+        for start in range(0, len(chosen), 1000):
+            names = {file_id: {"name": f"renamed-{file_id}"} for file_id in chosen[start : start + 1000]}
+            self._post("mutate", {"change": names})
+        return len(chosen)
+
+    def delete(self, share: float) -> int:
+        """Take this share of the files, spread evenly, out of the listing; return how many."""
+        chosen = self._chosen(share)
+        self._post("mutate", {"delete": chosen})
+        return len(chosen)
+
+    def _chosen(self, share: float) -> list[str]:
+        """Return the ids of this share of the files; ids follow from the seed, whenever the world began."""
         world, step = World(self.files, now=0.0), round(1 / share)
-        slots = range(step // 2, self.files, step)
-        for start in range(0, len(slots), 1000):
-            self._post("mutate", {"change": {world.file(slot).file_id: {"name": f"renamed-{slot}"} for slot in
-                                             slots[start : start + 1000]}})  # fmt: skip
-        return len(slots)
+        return [world.file(slot).file_id for slot in range(step // 2, self.files, step)]
 
     def calls(self) -> int:
         """Return how many calls were made of it."""
         with urlopen(self._control("state"), timeout=60) as reply:
             return int(json.load(reply)["calls"])
+
+    def log(self) -> list[dict[str, Any]]:
+        """Return the calls made of it, ten thousand at most."""
+        with urlopen(self._control("calls"), timeout=60) as reply:
+            return list(json.load(reply))
 
     def _post(self, name: str, wish: object) -> None:
         with urlopen(self._control(name), json.dumps(wish).encode(), timeout=60):
