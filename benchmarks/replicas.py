@@ -48,11 +48,11 @@ FROM run
 
 
 def settings(url: str, directory: Path, sources: int) -> Settings:
-    """Return the settings of so many sources, a hundred to an account."""
+    """Return the settings of so many sources, each an account of its own."""
     config = directory / "syncer.toml"
     config.write_text(
         "".join(
-            f'[[sources]]\nname = "source-{number:05}"\nsecret_id = "id-{number // 100}"\nsecret_key = "none"\n'
+            f'[[sources]]\nname = "source-{number:05}"\nsecret_id = "id-{number}"\nsecret_key = "none"\n'
             for number in range(sources)
         )
     )
@@ -60,13 +60,13 @@ def settings(url: str, directory: Path, sources: int) -> Settings:
 
 
 def timed(deed: Callable[[], object], times: int) -> str:
-    """Return how long a deed takes: the median and the longest, in milliseconds."""
+    """Return how long a deed takes, in milliseconds: the quickest is what a busy machine disturbs least."""
     took = []
     for _ in range(times):
         began = time.perf_counter()
         deed()
         took.append(1000 * (time.perf_counter() - began))
-    return f"median {statistics.median(took):8.1f} ms, longest {max(took):8.1f} ms"
+    return f"quickest {min(took):.1f} ms, median {statistics.median(took):.1f} ms, longest {max(took):.1f} ms"
 
 
 def main(url: str, sources: int) -> None:

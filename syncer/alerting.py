@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import structlog
 
@@ -239,9 +239,16 @@ class Alerting:
         return people if resort is None else [*people, resort[1]]
 
     def _loads(self, source: SourceSettings) -> Iterable[Load]:
+        for each in self._sharing.get(_account(source), [source]):
+            yield Load(each.name, _times_a_day(each.full_schedule), _times_a_day(each.recent_schedule))
+
+    @cached_property
+    def _sharing(self) -> dict[str, list[SourceSettings]]:
+        """The sources of each account; gathered once, for there may be thousands."""
+        found: dict[str, list[SourceSettings]] = {}
         for each in self.settings.sources:
-            if each is source or _account(each) == _account(source):
-                yield Load(each.name, _times_a_day(each.full_schedule), _times_a_day(each.recent_schedule))
+            found.setdefault(_account(each), []).append(each)
+        return found
 
 
 def _tiers(source: SourceSettings) -> tuple[Tier, ...]:

@@ -14,6 +14,7 @@ from syncer.cli.common import Config, Json, beside, json_errors, make_app, print
 
 if TYPE_CHECKING:
     from syncer.settings import Settings
+    from syncer.store.replicas import Replica
     from syncer.store.status import PullFacts, Reading, RunFacts, SourceStatus, Unfinished
     from syncer.trust import Trust
 
@@ -30,11 +31,12 @@ def status(
 
     First, for each source: is this all there is, and how old is that knowledge. A copy is STALE when two full pulls
     should have begun since the last proven one did (SYNCER_FULL_SCHEDULE). Then the last pulls, a running one's
-    progress and forecast, who holds the source, and the quota. Asks the database alone, needs no credentials; times
-    are this machine's local time.
+    progress and forecast, when a daemon pulls next, who holds the source, and the quota; at the end the daemons. Asks
+    the database alone, needs no credentials; times are this machine's local time.
     """
     from syncer.store.alerts import count_open
     from syncer.store.database import connect
+    from syncer.store.replicas import all_seen
     from syncer.store.status import read
 
     with json_errors(wanted=json):
@@ -42,6 +44,7 @@ def status(
         with app.database() as url, connect(url) as connection:
             reading = read(connection)
             opened = count_open(connection)
+            daemons = all_seen(connection)
             hearing = {each.source: each.trouble for each in app.alerting.hearings(url)}
         entries = _entries(app.settings, reading, source)
         if json:
@@ -52,6 +55,7 @@ def status(
                         {**_document(entry, opened.get(entry.name, {})), "alerts_trouble": hearing.get(entry.name)}
                         for entry in entries
                     ],
+                    "daemons": [asdict(each) for each in daemons],
                 }
             )
             return
@@ -59,6 +63,9 @@ def status(
             if number:
                 say()
             _print(entry, reading.instant, opened.get(entry.name, {}), hearing.get(entry.name))
+        if daemons:
+            say()
+            say(wrapped(_daemons(daemons, reading.instant), rest="  "))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +138,8 @@ def _lines(status: SourceStatus, now: datetime) -> Iterator[tuple[str, str]]:
     if status.unfinished is not None:
         running = status.lease is not None and status.lease.alive
         yield ("running" if running else "unfinished"), _unfinished(status.unfinished, now, running=running)
+    if schedule := _schedule(status, now):
+        yield "next", schedule
     if status.lease is not None:
         holder = status.lease.holder
         yield "lease", f"held by {holder}" if status.lease.alive else f"free: {holder} held it, but is gone or stalled"
@@ -142,6 +151,26 @@ def _lines(status: SourceStatus, now: datetime) -> Iterator[tuple[str, str]]:
         yield "contexts", f"{status.deaths.number:,} lost{median}"
     if status.quota is not None:
         yield "quota", _quota(status, now)
+
+
+def _schedule(status: SourceStatus, now: datetime) -> str:
+    """Say when a daemon pulls next; nothing where none has decided that."""
+    parts = []
+    for kind, at in (("full", status.next_full_at), ("recent", status.next_recent_at)):
+        if at is not None:
+            parts.append(f"{kind} pull {'due since ' if at <= now else ''}{_moment(at, now)}")
+    return ", ".join(parts)
+
+
+def _daemons(daemons: list[Replica], now: datetime) -> str:
+    """Say which daemons share the sources, and which were heard of within a day and are no more."""
+    parts = [
+        f"{each.name} ({each.running} of {each.workers} pulls)"
+        if each.alive
+        else f"{each.name} (not heard of since {_moment(each.seen_at, now)})"
+        for each in daemons
+    ]
+    return f"daemons: {', '.join(parts)}"
 
 
 def _tallies(status: SourceStatus) -> str:

@@ -115,6 +115,24 @@ def test_a_log_whose_reader_goes_ends_no_daemon(simulated: Simulated) -> None:
             daemon.kill()
 
 
+def test_status_says_when_a_daemon_pulls_next_and_which_daemons_there_are(simulated: Simulated, start: Start) -> None:
+    rig = simulated(NEVER, world=World(10))
+    daemon = start(rig)
+    daemon.wait_for("pull_finished", kind="recent")
+    undecided = "SELECT count(*) AS n FROM syncer.source WHERE next_recent_at IS NULL"
+    eventually(lambda: rig.rows(undecided)[0]["n"] == 0, "all is decided")
+
+    def status() -> str:
+        environ = {"PATH": os.environ["PATH"], "TZ": "UTC", **rig.environ}
+        return subprocess.run([SYNCER, "status"], env=environ, check=True, capture_output=True, text=True).stdout
+
+    out = status()
+    assert "next         full pull 2028-02-29 00:00, recent pull 2028-02-29 00:00\n" in out
+    assert out.endswith(f"process {daemon.process.pid} (0 of 8 pulls)\n")
+    assert daemon.stop() == 143
+    assert "daemons:" not in status(), "it took its leave"
+
+
 def test_sigint_ends_with_130(simulated: Simulated, start: Start) -> None:
     daemon = start(simulated(NEVER, world=World(10)))
     daemon.wait_for("pull_finished", kind="recent")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -148,3 +149,27 @@ def test_a_few_due_pulls_are_spread_over_idle_daemons(make_rig: MakeRig, tmp_pat
         finally:
             for each in fleet.daemons:
                 each.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2400)
+def test_four_share_five_hundred_sources_one_is_killed_one_stalls(
+    make_rig: MakeRig, simulator: Simulator, tmp_path: Path
+) -> None:
+    rig = make_rig(simulator, **NEVER | {"lease": "20s"}, request_timeout="30s", retry_for="60s")
+    fleet = Fleet(rig, tmp_path, 500)
+    try:
+        fleet.start(4)
+        began = time.monotonic()
+        eventually(lambda: fleet.ended() >= 100, "the first pulls of all four", seconds=600)
+        spread = sorted(fleet.runs().values())
+        assert len(spread) == 4
+        assert spread[-1] < 2 * spread[0], spread
+        whatever_happens_each_pull_ends_once(fleet, patience=1800)
+        *_, first, second = (fleet.runs()[each.process.pid] for each in fleet.daemons)
+        assert max(first, second) < 1.3 * min(first, second)
+        seconds = time.monotonic() - began
+        sys.stdout.write(f"before the kill {spread}, at the end {sorted(fleet.runs().values())}, {seconds:.0f} s\n")
+    finally:
+        for each in fleet.daemons:
+            each.close()
