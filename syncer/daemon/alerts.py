@@ -10,6 +10,7 @@ import structlog
 from syncer.app import App
 from syncer.daemon.pulls import report_crash
 from syncer.errors import SyncerError
+from syncer.settings import SourceSettings
 from syncer.store import outbox, schedule
 from syncer.store.database import connect
 
@@ -36,8 +37,7 @@ class AlertRounds:
         sources = {source.name: source for source in app.settings.sources}
         try:
             while not self._leaving() and (claimed := self._claim(list(sources))):
-                for name in claimed:
-                    self._attempt("evaluation", partial(app.alerting.evaluate, self._url, [sources[name]]))
+                self._judge(app, [sources[name] for name in claimed])
         except SyncerError as error:
             _log.warning("alerts_delayed", during="evaluation", reason=str(error))
 
@@ -52,6 +52,14 @@ class AlertRounds:
                 app.alerting.send(self._url, sources)
 
         self._attempt("sending", deed)
+
+    def _judge(self, app: App, sources: list[SourceSettings]) -> None:
+        """Evaluate sources over one connection; if one of them fails, each by itself, so that no other waits for it."""
+        try:
+            app.alerting.evaluate(self._url, sources)
+        except Exception:  # noqa: BLE001 - what it was shows again below
+            for source in sources:
+                self._attempt("evaluation", partial(app.alerting.evaluate, self._url, [source]))
 
     def _claim(self, names: list[str]) -> list[str]:
         with connect(self._url) as connection:

@@ -49,15 +49,16 @@ class DueTimes:
 
 _COLUMNS = {PullKind.FULL: "next_full_at", PullKind.RECENT: "next_recent_at"}
 
+# OFFSET 0: the time comes first, by its index, or thousands of names would be looked up to find that none is due.
 _DUE = """
 WITH candidate AS MATERIALIZED (
-  SELECT s.source, s.{column} AS next_at, l.epoch
-  FROM syncer.source s JOIN syncer.lease l USING (source)
-  WHERE coalesce(s.{column}, '-infinity'::timestamptz) <= syncer.instant()
-    AND coalesce(s.claimed_until, '-infinity') <= clock_timestamp()
-    AND coalesce(l.held_until, '-infinity') <= clock_timestamp()
-    AND s.source = ANY(%(sources)s)
-  ORDER BY coalesce(s.{column}, '-infinity'::timestamptz), s.source LIMIT %(most)s
+  SELECT s.source, s.next_at, l.epoch
+  FROM (SELECT source, {column} AS next_at FROM syncer.source
+        WHERE coalesce({column}, '-infinity'::timestamptz) <= syncer.instant()
+          AND coalesce(claimed_until, '-infinity') <= clock_timestamp() OFFSET 0) s
+  JOIN syncer.lease l USING (source)
+  WHERE coalesce(l.held_until, '-infinity') <= clock_timestamp() AND s.source = ANY(%(sources)s)
+  ORDER BY coalesce(s.next_at, '-infinity'), s.source LIMIT %(most)s
 )
 SELECT s.source, syncer.instant() AS now, s.epoch, s.next_at,
        %(kind)s = 'full' AND EXISTS (
