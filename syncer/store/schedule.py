@@ -49,15 +49,17 @@ class DueTimes:
 
 _COLUMNS = {PullKind.FULL: "next_full_at", PullKind.RECENT: "next_recent_at"}
 
-# OFFSET 0: the time comes first, by its index, or thousands of names would be looked up to find that none is due.
+# OFFSET 0: the time comes first, by its index, or thousands of names would be looked up to find that none is due. A
+# join, for a plan that is kept would compare each of the due with each of the names one by one.
 _DUE = """
 WITH candidate AS MATERIALIZED (
   SELECT s.source, s.next_at, l.epoch
   FROM (SELECT source, {column} AS next_at FROM syncer.source
         WHERE coalesce({column}, '-infinity'::timestamptz) <= syncer.instant()
           AND coalesce(claimed_until, '-infinity') <= clock_timestamp() OFFSET 0) s
+  JOIN unnest(%(sources)s::text[]) mine (source) USING (source)
   JOIN syncer.lease l USING (source)
-  WHERE coalesce(l.held_until, '-infinity') <= clock_timestamp() AND s.source = ANY(%(sources)s)
+  WHERE coalesce(l.held_until, '-infinity') <= clock_timestamp()
   ORDER BY coalesce(s.next_at, '-infinity'), s.source LIMIT %(most)s
 )
 SELECT s.source, syncer.instant() AS now, s.epoch, s.next_at,
@@ -125,10 +127,10 @@ WHERE s.source = n.source
 
 _CLAIM_EVALUATIONS = """
 WITH due AS (
-  SELECT source FROM syncer.source
-  WHERE coalesce(evaluate_at, '-infinity'::timestamptz) <= clock_timestamp() AND source = ANY(%(sources)s)
-  ORDER BY coalesce(evaluate_at, '-infinity'::timestamptz) LIMIT %(most)s
-  FOR UPDATE SKIP LOCKED
+  SELECT s.source FROM syncer.source s JOIN unnest(%(sources)s::text[]) mine (source) USING (source)
+  WHERE coalesce(s.evaluate_at, '-infinity'::timestamptz) <= clock_timestamp()
+  ORDER BY coalesce(s.evaluate_at, '-infinity'::timestamptz) LIMIT %(most)s
+  FOR UPDATE OF s SKIP LOCKED
 )
 UPDATE syncer.source s SET evaluate_at = clock_timestamp() + make_interval(secs => %(every)s)
 FROM due WHERE s.source = due.source
