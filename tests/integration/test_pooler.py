@@ -91,7 +91,7 @@ def test_pulls_at_once_through_fewer_sessions_than_clients(
 def test_a_living_holder_is_not_succeeded_when_the_pooler_closes_its_sessions(
     pooler: Pooler, make_rig: MakeRig, simulator: Simulator
 ) -> None:
-    rig = through(pooler, make_rig, simulator)
+    rig = through(pooler, make_rig, simulator, lease="1h")
     simulator.behaviour = Behaviour(latency=0.1)
     daemons = [DaemonProcess(rig.environ) for _ in range(2)]
     try:
