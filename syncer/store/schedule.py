@@ -49,17 +49,19 @@ class DueTimes:
 
 _COLUMNS = {PullKind.FULL: "next_full_at", PullKind.RECENT: "next_recent_at"}
 
-# OFFSET 0: the time comes first, by its index, or thousands of names would be looked up to find that none is due. A
-# join, for a plan that is kept would compare each of the due with each of the names one by one.
-_DUE = """
+# Whether a source is one of thousands of names, found by a hash: IS TRUE keeps the planner from making it a join, which
+# it would do in a loop over both where it expects few to be due.
+_MINE = "(s.source IN (SELECT unnest(%(sources)s::text[]))) IS TRUE"
+
+# OFFSET 0: the time comes first, by its index, or all names would be looked up to find that none is due.
+_DUE = f"""
 WITH candidate AS MATERIALIZED (
   SELECT s.source, s.next_at, l.epoch
-  FROM (SELECT source, {column} AS next_at FROM syncer.source
-        WHERE coalesce({column}, '-infinity'::timestamptz) <= syncer.instant()
+  FROM (SELECT source, {{column}} AS next_at FROM syncer.source
+        WHERE coalesce({{column}}, '-infinity'::timestamptz) <= syncer.instant()
           AND coalesce(claimed_until, '-infinity') <= clock_timestamp() OFFSET 0) s
-  JOIN unnest(%(sources)s::text[]) mine (source) USING (source)
   JOIN syncer.lease l USING (source)
-  WHERE coalesce(l.held_until, '-infinity') <= clock_timestamp()
+  WHERE {_MINE} AND coalesce(l.held_until, '-infinity') <= clock_timestamp()
   ORDER BY coalesce(s.next_at, '-infinity'), s.source LIMIT %(most)s
 )
 SELECT s.source, syncer.instant() AS now, s.epoch, s.next_at,
@@ -125,12 +127,12 @@ FROM unnest(%(source)s::text[], %(next_full_at)s::timestamptz[], %(next_recent_a
 WHERE s.source = n.source
 """
 
-_CLAIM_EVALUATIONS = """
+_CLAIM_EVALUATIONS = f"""
 WITH due AS (
-  SELECT s.source FROM syncer.source s JOIN unnest(%(sources)s::text[]) mine (source) USING (source)
-  WHERE coalesce(s.evaluate_at, '-infinity'::timestamptz) <= clock_timestamp()
+  SELECT s.source FROM syncer.source s
+  WHERE coalesce(s.evaluate_at, '-infinity'::timestamptz) <= clock_timestamp() AND {_MINE}
   ORDER BY coalesce(s.evaluate_at, '-infinity'::timestamptz) LIMIT %(most)s
-  FOR UPDATE OF s SKIP LOCKED
+  FOR UPDATE SKIP LOCKED
 )
 UPDATE syncer.source s SET evaluate_at = clock_timestamp() + make_interval(secs => %(every)s)
 FROM due WHERE s.source = due.source
