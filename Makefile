@@ -76,6 +76,15 @@ fuzz: .fuzz/.installed
 	.fuzz/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/fuzz.txt
 	touch $@
 
+# mutmut needs an environment of its own too, beside what the rooms import.
+.PHONY: mutation
+mutation: .mutation/.installed
+	.mutation/venv/bin/python -m campaign.mutation
+.mutation/.installed: requirements/mutation.txt
+	$(PYTHON) -m venv .mutation/venv
+	.mutation/venv/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/mutation.txt
+	touch $@
+
 # The oldest supported server, where this machine has it (Debian 12's postgresql-15); the main run uses the embedded PostgreSQL 18.
 POSTGRES15 ?= /usr/lib/postgresql/15/bin
 test-postgres15: $(VENV)/.installed-dev
