@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
+from pathlib import Path
 from typing import Any
 
 try:  # only in the fuzzer's own environment; it must be there before what it watches is imported
@@ -113,8 +115,22 @@ def main() -> None:
     """Fuzz until told to stop; libFuzzer's own options apply."""
     if atheris is None:
         sys.exit("atheris is not installed here: run make fuzz")
-    atheris.Setup(sys.argv, _one_input)
-    atheris.Fuzz()
+    with tempfile.TemporaryDirectory() as directory:
+        for number, seed in enumerate(_seeds()):
+            (Path(directory) / str(number)).write_bytes(seed)
+        atheris.Setup([*sys.argv, directory], _one_input)
+        atheris.Fuzz()
+
+
+def _seeds() -> list[bytes]:
+    """Return what to begin with: a whole answer, each field of an entry, and values that are odd."""
+    odd = ['"\\u0000\\ud800"', "1e400", "-1", "[[[{}]]]", '"2016-11-30 24:00:00"', "1" * 30, "null", "true"]
+    answer = {"code": 0, "message": "", "context": "next", "fileCount": 2, "fileSet": GOOD}
+    errors = [{"code": "70008", "message": "(70008)x"}, {"Response": {"Error": {"Code": "A", "Message": "b"}}}]
+    fields = [json.dumps({name: value}) for entry in GOOD for name, value in entry.items()]
+    entries = [f'{{"fileId":"7","{name}":{value}}}' for name in GOOD[0] for value in odd]
+    texts = [json.dumps(each) for each in (answer, *errors, *GOOD)]
+    return [text.encode() for text in (*texts, *fields, *entries, *odd)]
 
 
 if __name__ == "__main__":

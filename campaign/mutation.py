@@ -1,8 +1,8 @@
 """`python -m campaign.mutation`: mutmut over the pure rooms; figures as Markdown, and survivors that nobody explained.
 
 Each room is mutated in a copy of its own under `.mutation`, with the unit tests that speak of it and nothing else, so
-that a mutant costs a fraction of a second. `campaign/survivors.toml` explains the mutants that may live: they change nothing
-that anybody could see. The exit status is 1 when one survives that is not in it, or the score is below 95 %.
+that a mutant costs a fraction of a second. `campaign/survivors.toml` explains the mutants that may live: they change
+nothing that anybody could see. The exit status is 1 when one survives that is not in it, or the score is below 95 %.
 """
 
 from __future__ import annotations
