@@ -109,6 +109,7 @@ class Dispatcher:
         """Begin due pulls of one kind until none is left, the workers are busy, or the rest is the others' share."""
         while not self._leaving() and self._free(app, kind) > 0:
             found = schedule.due(connection, list(sources), kind, most=LOOK)
+            self._pulse.database_answered()  # a look at thousands of new sources takes its time
             due = [facts for facts in found if self._is_due(connection, facts, sources[facts.source])]
             begun = self._take(connection, app, sources, due, others, more=len(found) == LOOK)
             if len(found) < LOOK or (begun == 0 and len(due) == len(found)):

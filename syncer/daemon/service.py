@@ -188,6 +188,9 @@ class Daemon:
         except SettingsError as error:
             _log.error("settings_refused", problems=list(error.problems))
             self.pulse.reloaded(taken=False)
+        except Exception as error:  # noqa: BLE001 - new settings, whatever is wrong with them, must not end the daemon
+            report_crash(self._app, "reload_crashed", error)
+            self.pulse.reloaded(taken=False)
         else:
             self._settings_taken(self._app.settings)
             _log.info(
