@@ -33,8 +33,9 @@ class Digest:
     """Everything that a message about an alert says, in no language yet.
 
     `number` counts the alert's messages, `as_of` is the start of the last proven pull. With `of_files` the message
-    speaks of files. `ending` is why the alert was resolved. `rest` are the members that no acknowledgement covers
-    (None: there is none), `acknowledged_by` took notice of all. `examples` are of the newcomers when these are told.
+    speaks of files, with `nearer` of none that are in a nearer tier. `ending` is why the alert was resolved. `rest` are
+    the members that no acknowledgement covers (None: there is none), `acknowledged_by` took notice of all. `examples`
+    are of the newcomers when these are told.
     """
 
     kind: str
@@ -57,6 +58,7 @@ class Digest:
     as_of: datetime | None = None
     of_files: bool = False
     ending: str = ""
+    nearer: bool = False
     detail: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -68,6 +70,11 @@ class Digest:
     def spoken_of(self) -> Count:
         """The files that the title counts: a reminder speaks of those that somebody must still take notice of."""
         return self.members if self.rest is None or self.kind not in {"reminder", "escalated"} else self.rest
+
+    @property
+    def brings_news(self) -> bool:
+        """Whether the message tells of new files; an update without such says that the alert grew worse."""
+        return self.kind == "updated" and self.newcomers.files > 0
 
     @property
     def sql(self) -> str:
@@ -157,7 +164,8 @@ class _Speaker:
         whose = f"{digest.source}/{digest.group}" if digest.group and digest.of_files else digest.source
         if digest.kind == "test":
             return f"[{whose}] {self._words.steps['test']}"
-        step = self._words.steps[digest.kind].format(
+        worse = digest.kind == "updated" and not digest.brings_news
+        step = self._words.steps["worse" if worse else digest.kind].format(
             sentence=self.sentence(),
             new=self._words.files(digest.newcomers.files),
             age=self._ago(digest.raised_at),
@@ -238,9 +246,11 @@ class _Speaker:
         return [self._label(name, **{name: _one_line(detail[name])}) for name in names]
 
     def _of_files(self) -> list[str]:
-        digest, found, news = self._digest, list[str](), self._digest.kind == "updated"
+        digest, found, news = self._digest, list[str](), self._digest.brings_news
         if digest.rest is not None and 0 < digest.rest.files < digest.members.files:
             found.append(self._label("covered", files=self._words.files(digest.members.files - digest.rest.files)))
+        if digest.nearer:
+            found.append(self._label("nearer"))
         if digest.examples and digest.examples[0].expires_at and digest.rule == "expiring" and not news:
             first = digest.examples[0].expires_at
             left = self._words.span((first - digest.at).total_seconds())

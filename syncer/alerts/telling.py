@@ -14,7 +14,7 @@ from syncer.alerts.rules import RECIPIENT, Finding
 from syncer.alerts.transitions import Step, may_go
 from syncer.store import alert_files, alert_groups, outbox
 from syncer.store.alert_facts import Facts
-from syncer.store.alert_files import Count, Watch
+from syncer.store.alert_files import EXPIRING, Count, Watch
 from syncer.store.alert_marks import Mark
 from syncer.store.alerts import Alert
 from syncer.store.database import Connection
@@ -112,7 +112,8 @@ class Teller:
         )
         if step is Step.ESCALATE and alert is not None and alert.renewed_at is not None:
             digest = replace(digest, raised_at=alert.renewed_at)
-        return digest if finding.watch is None else self._with_files(digest, finding.watch, _of_which(step, alert))
+        of_which = _of_which(step, alert, news=digest.brings_news)
+        return digest if finding.watch is None else self._with_files(digest, finding.watch, of_which)
 
     def _with_files(self, digest: Digest, watch: Watch, mark: Mark | None) -> Digest:
         names = alert_groups.sample(self._connection, watch, _SAMPLE)
@@ -120,6 +121,7 @@ class Teller:
             digest,
             prefix=watch.prefix,
             of_files=True,
+            nearer=watch.rule == EXPIRING and not watch.last,
             examples=alert_files.examples(self._connection, watch, MOST_URGENT, mark=mark),
             shares=alert_groups.shares(self._connection, watch, useful_prefixes(names, MOST_PREFIXES)),
         )
@@ -144,8 +146,10 @@ def _is_about(finding: Finding, addressee: Addressee) -> bool:
     return finding.rule == RECIPIENT and finding.group == addressee.identity
 
 
-def _of_which(step: Step, alert: Alert | None) -> Mark | None:
+def _of_which(step: Step, alert: Alert | None, *, news: bool) -> Mark | None:
     """Return since when those files came that a message shows: the new ones, or those nobody took notice of."""
-    if alert is None:
+    if alert is None or step is Step.STAND:
         return None
-    return alert.announced if step is Step.UPDATE else alert.acknowledged if step is not Step.STAND else None
+    if step is Step.UPDATE:
+        return alert.announced if news else None
+    return alert.acknowledged

@@ -105,6 +105,7 @@ LANGUAGES: Mapping[Language, Words] = {
         steps={
             "raised": "{sentence}",
             "updated": "{new} more; now {sentence}",
+            "worse": "graver than before: {sentence}",
             "standing": "open for {age}: {sentence}",
             "escalated": "nobody acknowledged for {age}: {sentence}",
             "reminder": "still: {sentence}",
@@ -129,6 +130,7 @@ LANGUAGES: Mapping[Language, Words] = {
             "group": "Names: {group} ({prefix}…)",
             "noticed": "Acknowledged by {by}.",
             "covered": "{files} more are acknowledged already.",
+            "nearer": "Not counted: files in a nearer tier, which has an alert of its own.",
             "first": "The first: {first} ({left} left)",
             "by_prefix": "By beginning of the name:",
             "no_prefix": "(other names)",
@@ -164,6 +166,7 @@ LANGUAGES: Mapping[Language, Words] = {
         steps={
             "raised": "{sentence}",
             "updated": "新增 {new}；目前 {sentence}",
+            "worse": "已变得更严重：{sentence}",
             "standing": "已持续 {age}：{sentence}",
             "escalated": "{age}无人确认：{sentence}",
             "reminder": "仍未解除：{sentence}",
@@ -188,6 +191,7 @@ LANGUAGES: Mapping[Language, Words] = {
             "group": "名称组：{group}（{prefix}…）",
             "noticed": "已由 {by} 确认。",
             "covered": "另有 {files}已确认。",
+            "nearer": "不含已进入更近级别的文件，另有告警。",
             "first": "最早：{first}（剩余 {left}）",
             "by_prefix": "按名称开头：",
             "no_prefix": "（其他名称）",

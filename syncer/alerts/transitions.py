@@ -16,6 +16,7 @@ from enum import StrEnum
 from syncer.alerts.message import SEVERITIES
 from syncer.alerts.policy import Policy
 from syncer.alerts.rules import Finding
+from syncer.store.alert_files import OVERDUE, VANISHED, Departures
 from syncer.store.alerts import Alert
 
 # How long the end of an alert is kept back, and its row can come back to life.
@@ -82,7 +83,7 @@ def _others_must_know(alert: Alert, finding: Finding, policy: Policy, now: datet
     early = alert.escalated_at is not None or now < (alert.renewed_at or alert.raised_at) + policy.escalate_after
     if early or finding.severity == "info":
         return False
-    return any(each.escalation for each in policy.addressees)
+    return any(each.escalation and each.wants(finding.severity) for each in policy.addressees)
 
 
 def _news_are_due(alert: Alert, finding: Finding, policy: Policy, now: datetime) -> bool:
@@ -119,14 +120,13 @@ def may_go(step: Step, finding: Finding | None, alert: Alert | None, policy: Pol
     return send_at(now, urgent=finding.severity == "critical" or late, policy=policy)
 
 
-def why(rule: str, departures: dict[str, int], *, last: bool) -> str:
-    """Return why an alert about files ended, from what became of files since it was last evaluated."""
-    if rule == "vanished":
-        return "returned" if departures["returned"] else "expired"
-    if departures["extended"]:
-        return "extended"
-    if departures["gone"] and (rule == "overdue" or not last):
-        return "gone"
-    if rule == "overdue":
-        return "gone"
-    return "expired" if last else "nearer"
+def why(rule: str, departed: Departures, *, last: bool) -> str:
+    """Return why an alert about files ended, from what became of them: the worst that became of any of them."""
+    if rule == VANISHED:
+        return "returned" if departed.returned and not departed.passed else "expired"
+    if rule == OVERDUE:
+        return "extended" if departed.extended else "gone"
+    by_the_clock = "expired" if last else "nearer"
+    if departed.passed:
+        return by_the_clock
+    return "gone" if departed.gone else "extended" if departed.extended else by_the_clock

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
 from syncer.store.alert_marks import Mark, since
-from syncer.store.alert_where import EXPIRING, OVERDUE, VANISHED, Watch, crossed, end_of, names, where
+from syncer.store.alert_where import (
+    EXPIRING,
+    OVERDUE,
+    VANISHED,
+    Watch,
+    crossed,
+    end_of,
+    left_by_the_clock,
+    names,
+    was_member,
+    where,
+)
 from syncer.store.database import rows
 
-__all__ = ["EXPIRING", "OVERDUE", "VANISHED", "Count", "Crowd", "Example", "Share", "Watch"]
+__all__ = ["EXPIRING", "OVERDUE", "VANISHED", "Count", "Crowd", "Departures", "Example", "Share", "Watch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,17 +136,35 @@ def written_since(connection: sa.Connection, source: str, mark: Mark) -> bool:
     return bool(rows(connection, sql, source=source, **mark.parameters("mark")).scalar_one())
 
 
-def departures(connection: sa.Connection, watch: Watch, since: datetime) -> dict[str, int]:
-    """Return how many files of the watch's names were extended, went and returned since `since`."""
+@dataclass(frozen=True, slots=True)
+class Departures:
+    """How many files stopped being members: by the clock, because they went, were extended, or returned."""
+
+    passed: int = 0
+    gone: int = 0
+    extended: int = 0
+    returned: int = 0
+
+
+def departures(connection: sa.Connection, watch: Watch, since: datetime) -> Departures:
+    """Return what became of the files that were members of a watch at some time since `since`, and are none now."""
     condition, parameters = names(watch)
+    was, more = was_member(watch)
+    passed, others = left_by_the_clock(watch)
     sql = f"""
-    SELECT count(DISTINCT c.file_id) FILTER (WHERE c.field = 'expires_at' AND f.gone_at IS NULL
-                                             AND (c.new_value IS NULL OR c.new_value::timestamptz
-                                                  > c.old_value::timestamptz)) AS extended,
-           count(DISTINCT c.file_id) FILTER (WHERE c.field = 'gone_at' AND f.gone_at IS NOT NULL) AS gone,
-           count(DISTINCT c.file_id) FILTER (WHERE c.field = 'gone_at' AND f.gone_at IS NULL) AS returned
-    FROM syncer.change c JOIN syncer.file f ON f.source = c.source AND f.file_id = c.file_id
-    WHERE c.source = %(source)s AND c.changed_at > %(since)s AND c.field IN ('expires_at', 'gone_at') {condition}
+    WITH was AS (
+      SELECT c.field, c.changed_at, f.file_id, f.name, f.gone_at, f.created_at, f.first_seen_at,
+             f.expires_at AS present,
+             CASE WHEN c.field = 'expires_at' THEN c.old_value::timestamptz ELSE f.expires_at END AS expires_at
+      FROM syncer.change c JOIN syncer.file f ON f.source = c.source AND f.file_id = c.file_id
+      WHERE c.source = %(source)s AND c.changed_at > %(since)s AND c.field IN ('expires_at', 'gone_at')
+    )
+    SELECT (SELECT count(*) FROM syncer.file f WHERE {passed} {condition}) AS passed,
+           count(DISTINCT f.file_id) FILTER (WHERE f.field = 'gone_at' AND f.gone_at < f.expires_at) AS gone,
+           count(DISTINCT f.file_id) FILTER (WHERE f.field = 'expires_at' AND f.gone_at IS NULL
+                                               AND (f.present IS NULL OR f.present > f.expires_at)) AS extended,
+           count(DISTINCT f.file_id) FILTER (WHERE f.field = 'gone_at' AND f.gone_at IS NULL) AS returned
+    FROM was f WHERE {was} {condition}
     """
-    found: dict[str, Any] = dict(rows(connection, sql, source=watch.source, since=since, **parameters).mappings().one())
-    return found
+    given = {**parameters, **more, **others, "source": watch.source, "since": since}
+    return Departures(**rows(connection, sql, **given).mappings().one())

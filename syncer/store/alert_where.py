@@ -130,6 +130,27 @@ def end_of(watch: Watch) -> str:
     return f"f.expires_at - greatest({', '.join(['%(inner_span)s::interval', *nearer])})"
 
 
+def was_member(watch: Watch) -> tuple[str, dict[str, Any]]:
+    """Return the condition that a file, as it was before it changed at `f.changed_at`, was a member after `since`."""
+    if watch.rule == VANISHED:
+        return "true", {}
+    if watch.rule == OVERDUE:
+        return "f.expires_at <= f.changed_at", {}
+    condition = f"{end_of(watch)} > %(since)s AND f.expires_at - {_threshold(watch)} <= f.changed_at"
+    return condition, _tier_parameters(watch)
+
+
+def left_by_the_clock(watch: Watch) -> tuple[str, dict[str, Any]]:
+    """Return the condition that a file stopped being a member after `since` for no reason but that time passed."""
+    if watch.rule == OVERDUE:
+        return "false", {}
+    ended = f"f.source = %(source)s AND {end_of(watch)} > %(since)s AND {end_of(watch)} <= syncer.instant()"
+    if watch.rule == VANISHED:
+        return f"{ended} AND f.gone_at IS NOT NULL AND (f.expires_at > f.gone_at OR f.expires_at IS NULL)", {}
+    present = "f.expires_at > %(since)s AND (f.gone_at IS NULL OR f.gone_at >= f.expires_at)"
+    return f"{ended} AND {present}", _tier_parameters(watch)
+
+
 def crossed(watch: Watch) -> str:
     """Return the condition that only the passing of time has made a file a member since the mark called `mark`."""
     if watch.rule == VANISHED:

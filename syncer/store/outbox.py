@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from syncer.store.database import is_pooled, rows
 
 # After a failure: half a minute, then twice as long each time, an hour at most. A recipient that refuses for good is
-# asked once a day whether it still does.
+# asked once a day whether it still does; a new message is tried once all the same, for the refusal may have been meant
+# for the message before it (a word in a file's name, its length), and then must hold up no other.
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 30.0, 3600.0
 PARKED_SECONDS = 86400.0
 # Messages of a recipient that no setting names any more wait so long, then they are given up.
@@ -85,13 +86,16 @@ _FREE = """(r.claimed_until IS NULL OR r.claimed_until < clock_timestamp()
 
 _READY = """o.sent_at IS NULL AND o.given_up_at IS NULL AND o.not_before <= syncer.instant()"""
 
+_DUE = f"""{_READY} AND (r.next_try_at IS NULL OR r.next_try_at <= syncer.instant()
+       OR r.parked_at IS NOT NULL AND o.attempts = 0)"""
+
 _CLAIM = f"""
 WITH free AS (
   SELECT r.source, r.recipient FROM syncer.recipient r
   JOIN unnest(%(sources)s::text[], %(recipients)s::text[]) k (source, recipient)
     ON k.source = r.source AND k.recipient = r.recipient
-  WHERE {_FREE} AND (r.next_try_at IS NULL OR r.next_try_at <= syncer.instant())
-    AND EXISTS (SELECT FROM syncer.outbox o WHERE o.source = r.source AND o.recipient = r.recipient AND {_READY})
+  WHERE {_FREE}
+    AND EXISTS (SELECT FROM syncer.outbox o WHERE o.source = r.source AND o.recipient = r.recipient AND {_DUE})
   FOR UPDATE OF r SKIP LOCKED
 )
 UPDATE syncer.recipient r
@@ -107,8 +111,7 @@ _NEXT = f"""
 SELECT o.source, o.message_id, o.recipient, o.alert_id, o.kind, o.body
 FROM syncer.outbox o
 JOIN syncer.recipient r ON r.source = o.source AND r.recipient = o.recipient
-WHERE o.source = %(source)s AND o.recipient = %(recipient)s AND {_READY}
-  AND (r.next_try_at IS NULL OR r.next_try_at <= syncer.instant())
+WHERE o.source = %(source)s AND o.recipient = %(recipient)s AND {_DUE}
 ORDER BY o.refused_at IS NOT NULL, o.message_id LIMIT 1
 """
 
@@ -286,7 +289,7 @@ def mark_failed(connection: sa.Connection, source: str, message_id: int, *, erro
 
 
 def mark_refused(connection: sa.Connection, source: str, message_id: int, *, error: str) -> None:
-    """Note that a recipient refuses for good: its messages are parked, one a day is tried."""
+    """Note that a recipient refuses for good: what it refused is parked and tried once a day, what is new at once."""
     rows(connection, _REFUSED, source=source, message=message_id, error=error, after=PARKED_SECONDS)
 
 

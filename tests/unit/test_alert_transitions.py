@@ -12,7 +12,7 @@ import pytest
 from syncer.alerts.policy import Addressee, Policy, QuietHours, Tier
 from syncer.alerts.rules import Finding
 from syncer.alerts.transitions import SETTLE, Step, may_go, next_step, why
-from syncer.store.alert_files import Count, Crowd, Watch
+from syncer.store.alert_files import Count, Crowd, Departures, Watch
 from syncer.store.alert_marks import Mark
 from syncer.store.alerts import Alert
 
@@ -126,15 +126,27 @@ def test_quiet_hours_within_a_day() -> None:
 @pytest.mark.parametrize(
     ("rule", "departures", "last", "ending"),
     [
-        ("expiring", {"extended": 1, "gone": 1, "returned": 0}, False, "extended"),
-        ("expiring", {"extended": 0, "gone": 1, "returned": 0}, False, "gone"),
-        ("expiring", {"extended": 0, "gone": 0, "returned": 0}, False, "nearer"),
-        ("expiring", {"extended": 0, "gone": 0, "returned": 0}, True, "expired"),
-        ("expiring", {"extended": 0, "gone": 3, "returned": 0}, True, "expired"),
-        ("vanished", {"extended": 0, "gone": 0, "returned": 1}, False, "returned"),
-        ("vanished", {"extended": 0, "gone": 0, "returned": 0}, False, "expired"),
-        ("overdue", {"extended": 0, "gone": 2, "returned": 0}, False, "gone"),
+        ("expiring", Departures(extended=1), False, "extended"),
+        ("expiring", Departures(gone=1, extended=1), False, "gone"),
+        ("expiring", Departures(passed=1, gone=1, extended=1), False, "nearer"),
+        ("expiring", Departures(), False, "nearer"),
+        ("expiring", Departures(), True, "expired"),
+        ("expiring", Departures(gone=3), True, "gone"),
+        ("expiring", Departures(passed=1, extended=3), True, "expired"),
+        ("vanished", Departures(returned=1), False, "returned"),
+        ("vanished", Departures(passed=1, returned=1), False, "expired"),
+        ("vanished", Departures(), False, "expired"),
+        ("overdue", Departures(gone=2), False, "gone"),
+        ("overdue", Departures(extended=1), False, "extended"),
     ],
 )
-def test_why_an_alert_ended(rule: str, departures: dict[str, int], last: bool, ending: str) -> None:
+def test_why_an_alert_ended(rule: str, departures: Departures, last: bool, ending: str) -> None:
     assert why(rule, departures, last=last) == ending
+
+
+def test_nobody_is_said_to_be_told_of_what_nobody_wants() -> None:
+    boss = Addressee("boss", "boss", minimum="critical", escalation=True)
+    policy = replace(POLICY, addressees=(Addressee("x", "x"), boss))
+    unheard = alert(raised_at=NOW - 4 * HOUR)
+    assert next_step(unheard, finding(), policy, NOW) is Step.COUNT
+    assert next_step(replace(unheard, severity="critical"), finding(severity="critical"), policy, NOW) is Step.ESCALATE
