@@ -37,6 +37,7 @@ SETTINGS = {
     "fsync": "on",
     "synchronous_commit": "on",
     "full_page_writes": "on",
+    "wal_compression": os.environ.get("WAL_COMPRESSION", "off"),  # off is PostgreSQL's own default
 }
 _TICKS = os.sysconf("SC_CLK_TCK")
 

@@ -30,6 +30,7 @@ _DEFAULTS = {
     "max_connections": "50",
     "shared_buffers": "64MB",
     "max_wal_size": "256MB",  # bounds the time of crash recovery too
+    "wal_compression": "on",  # halves what a pull with changed files writes
     "jit": "off",  # costs small queries more than it gains
     "max_parallel_workers_per_gather": "0",  # a container's /dev/shm is often too small for it
 }
