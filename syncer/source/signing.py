@@ -40,7 +40,7 @@ def string_to_sign(method: HttpMethod, host: str, path: str, params: Mapping[str
 
 def signature(secret_key: str, text: str, method: SignatureMethod) -> str:
     """Return the HMAC of `text` under `secret_key` in standard base64."""
-    return b64encode(hmac.digest(secret_key.encode(), text.encode(), _DIGESTS[method])).decode("ascii")
+    return b64encode(hmac.digest(secret_key.encode(), text.encode(), _DIGESTS[method])).decode()
 
 
 def encode(params: Mapping[str, str]) -> str:
@@ -48,4 +48,4 @@ def encode(params: Mapping[str, str]) -> str:
 
     Everything that is not unreserved is percent-encoded as UTF-8, a space too: a bare `+` would arrive as a space.
     """
-    return urlencode(params, quote_via=quote, safe="")
+    return urlencode(params, quote_via=quote)

@@ -60,7 +60,7 @@ def test_a_deep_entry_costs_itself_alone(depth: int) -> None:
     check_beside('{"fileId":"7","tags":' + "[" * depth + "]" * depth + "}")
 
 
-@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(entries, min_size=20, max_size=40))
 def test_a_pull_stores_the_good_entries_whatever_comes_beside_them(
     campaign_database: Database, tmp_path: Path, drawn: list[Any]

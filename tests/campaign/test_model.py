@@ -12,7 +12,7 @@ from campaign.steps import play
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_no_history_breaks_a_guarantee(campaign_database: Database, tmp_path: Path, seed: int) -> None:
-    play(campaign_database, str(tmp_path), seed=seed, examples=3, steps=25, shrink=False)
+    play(campaign_database, str(tmp_path), seed=seed, examples=2, steps=25, shrink=False)
 
 
 @pytest.mark.slow
