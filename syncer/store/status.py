@@ -294,6 +294,5 @@ def _unfinished(row: Any, known: _Known) -> Unfinished:
         last_page_at=row.unfinished_last_page_at,
         expected_files=row.expected_files,
         files_per_second=row.files_per_second,
-        # the view's forecast of a first pull, of which nobody knows the length, is the present instant
-        ends_at=None if row.expected_files is None else row.forecast_at,
+        ends_at=row.forecast_at,
     )

@@ -220,6 +220,18 @@ def test_a_running_pull_is_forecast_at_its_own_pace(rig: Rig) -> None:
     assert seen[2]["forecast_at"] is None  # the listing has ended
 
 
+def test_the_end_of_a_first_pull_is_not_forecast(rig: Rig) -> None:
+    seen = []
+
+    def look(_: object) -> None:
+        seen.append(rig.rows("SELECT running, files_per_second, expected_files, forecast_at FROM report.sources")[0])
+
+    rig.sync("full", on_page=look)
+    assert seen[1]["running"]
+    assert seen[1]["files_per_second"] > 0
+    assert (seen[1]["expected_files"], seen[1]["forecast_at"]) == (None, None)
+
+
 def test_storage_by_type_prefix_and_age_add_up_to_what_is_listed(rig: Rig) -> None:
     play_a_past(rig, NOW)
     (total,) = ask(rig, "SELECT present_files AS files, present_bytes AS bytes FROM report.sources")
