@@ -88,13 +88,22 @@ def count_since(connection: sa.Connection, watch: Watch, mark: Mark) -> Count:
     """
     condition, parameters = where(watch)
     tally = _TALLY.format(end=end_of(watch))
+    old = f"{condition} AND NOT coalesce({crossed(watch)}, false)"
+    seen = since("f.first_seen_at", "mark")
+    # OFFSET 0: each changed file is looked up by its id, also where no statistics tell the planner how many there are;
+    # joined as it likes, it goes through all of them for each file of the tier.
     sql = f"""
-    WITH written AS MATERIALIZED ({_written("mark")}),
-    parts AS (
+    WITH parts AS (
       SELECT {tally} FROM syncer.file f WHERE {condition} AND {crossed(watch)}
       UNION ALL
-      SELECT {tally} FROM written JOIN syncer.file f ON f.source = %(source)s AND f.file_id = written.file_id
-      WHERE {condition} AND NOT coalesce({crossed(watch)}, false)
+      SELECT {tally} FROM syncer.file f WHERE {old} AND {seen}
+      UNION ALL
+      SELECT {tally}
+      FROM (SELECT DISTINCT c.source, c.file_id FROM syncer.change c WHERE {_moved("mark")}) changed
+      CROSS JOIN LATERAL (
+        SELECT g.* FROM syncer.file g WHERE g.source = changed.source AND g.file_id = changed.file_id OFFSET 0
+      ) f
+      WHERE {old} AND NOT {seen}
     )
     SELECT sum(files)::bigint, sum(bytes)::bigint, min(first_end) FROM parts
     """
@@ -105,7 +114,8 @@ def examples(connection: sa.Connection, watch: Watch, limit: int, *, mark: Mark 
     """Return the most urgent members; with a `mark`, of those that were none then."""
     condition, parameters = where(watch)
     if mark is not None:
-        condition += f" AND ({crossed(watch)} OR f.file_id IN ({_written('mark')}))"
+        changed = f"SELECT FROM syncer.change c WHERE {_moved('mark')} AND c.file_id = f.file_id"
+        condition += f" AND ({crossed(watch)} OR {since('f.first_seen_at', 'mark')} OR EXISTS ({changed}))"
         parameters |= mark.parameters("mark")
     order = "gone_at DESC" if watch.rule == VANISHED else "expires_at"
     sql = (
@@ -115,12 +125,9 @@ def examples(connection: sa.Connection, watch: Watch, limit: int, *, mark: Mark 
     return [Example(**row) for row in rows(connection, sql, **parameters, limit=limit).mappings()]
 
 
-def _written(mark: str) -> str:
-    """Return a query for the files that were stored, or changed so that they may have become members, since a mark."""
-    return f"""
-      SELECT f.file_id FROM syncer.file f WHERE f.source = %(source)s AND {since("f.first_seen_at", mark)}
-      UNION SELECT c.file_id FROM syncer.change c
-      WHERE c.source = %(source)s AND {since("c.changed_at", mark)} AND c.field IN {_MOVING}"""
+def _moved(mark: str) -> str:
+    """Return the condition that a change may have made a file a member since a mark."""
+    return f"c.source = %(source)s AND {since('c.changed_at', mark)} AND c.field IN {_MOVING}"
 
 
 def written_since(connection: sa.Connection, source: str, mark: Mark) -> bool:
