@@ -8,7 +8,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_SECONDS = 10.0
-"""How long a caller may take for the head of a request, the first or a later one."""
+"""How long a caller may take for the head of a request, the first or a later one, or for what follows an answer."""
 STALL_SECONDS = 30.0
 """How long a caller may leave an answer lying that does not fit into the socket."""
 
@@ -51,8 +51,10 @@ class ImpatientProtocol(H11Protocol):
         self._stop_head()
 
     def _watch(self) -> None:
-        """Let the deadline run while the head of a request is due."""
-        if self.conn.their_state is not h11.IDLE or self.transport.is_closing():
+        """Let the deadline run while the head of a request is due, or the rest of one that is answered already."""
+        due = self.conn.their_state is h11.IDLE
+        answered = self.conn.our_state is h11.DONE and self.conn.their_state is h11.SEND_BODY
+        if not (due or answered) or self.transport.is_closing():
             self._stop_head()
         elif self._head is None:
             self._head = self.loop.call_later(HEAD_SECONDS, self.transport.abort)

@@ -22,7 +22,7 @@ from syncer.web.throttle import GUESSES
 
 from .conftest import MakeRig, Rig
 from .daemon_process import DaemonProcess, eventually
-from .web_page import CREDENTIALS, LOGIN, Page, served
+from .web_page import CREDENTIALS, LOGIN, PATIENCE, Page, served
 
 SIGNATURE = b"HTTP/1.1 200"
 
@@ -139,6 +139,23 @@ def test_callers_who_never_finish_are_let_go(database: str, monkeypatch: pytest.
         assert page.raw(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\nX-").startswith(SIGNATURE)
         assert time.monotonic() - began < 10
         assert page.get("/healthz").status_code == 200
+
+
+def drip(caller: socket.socket) -> None:
+    """Send a byte now and then, for longer than a connection may be idle."""
+    began = time.monotonic()
+    while time.monotonic() - began < PATIENCE:
+        caller.sendall(b"x")
+        time.sleep(0.1)
+
+
+def test_a_request_that_is_answered_but_never_ends_is_let_go(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.5)
+    with served(LOGIN, database) as page, socket.create_connection(("127.0.0.1", page.port)) as caller:
+        caller.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n")
+        assert caller.recv(65536).startswith(b"HTTP/1.1 401")
+        with pytest.raises(OSError, match=r"reset|pipe"):
+            drip(caller)
 
 
 def test_broken_and_huge_requests_are_refused_in_words(page: Page) -> None:
