@@ -43,7 +43,8 @@ class Forms:
             raise HTTPException(403)
         fields = await _fields(request)
         cookie = request.cookies.get(COOKIE, "")
-        if not cookie or not hmac.compare_digest(self.token(cookie), fields.get("token", "")):
+        given = fields.get("token", "").encode(errors="replace")
+        if not cookie or not hmac.compare_digest(self.token(cookie).encode(), given):
             raise HTTPException(403)
         return fields
 

@@ -28,7 +28,7 @@ def read(word: str) -> Place | None:
         instant = None if at is None else datetime.fromisoformat(at)
         if not isinstance(source, str) or not isinstance(file_id, str) or (instant and instant.tzinfo is None):
             raise NotUnderstood
-    except (ValueError, TypeError, binascii.Error):
+    except (ValueError, TypeError, RecursionError, binascii.Error):
         raise NotUnderstood from None
     return Place(instant, storable(source), storable(file_id))
 

@@ -287,6 +287,7 @@ def test_an_alert_shows_its_files_and_is_acknowledged_by_its_form_alone(page: Pa
         {"data": form, "headers": {"Sec-Fetch-Site": "cross-site"}},
         {"data": form, "headers": {"Sec-Fetch-Site": "same-site", **here}},
         {"data": {**form, "token": "0" * 64}, "headers": here},
+        {"data": {**form, "token": "é"}, "headers": here},
         {"data": {"id": str(number)}, "headers": here},
         {"data": form, "headers": {**here, "Cookie": "syncer_form="}},
         {"data": form, "headers": {**here, "Cookie": "syncer_form=" + "A" * 32}},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import string
 import threading
@@ -100,6 +101,7 @@ def test_a_place_survives_an_address_and_anything_else_is_refused() -> None:
         "WzEsMiwzXQ",
         "A" * 4000,
         "W1tbW1tb",
+        base64.urlsafe_b64encode(b"[" * 5000).decode(),
     ):
         with pytest.raises(NotUnderstood):
             places.read(word)
