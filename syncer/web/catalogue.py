@@ -47,6 +47,12 @@ _OWN: dict[str, Message] = {
     "overdue_tile": Message("Overdue", "逾期"),
     "being_counted": Message("The files are being counted; this takes a moment.", "正在统计文件，请稍候。"),
     "counted_at": Message("Counted {at}.", "统计于 {at}。"),
+    "maybe_missing": Message(
+        "{n} source was never proven complete: files may be missing here, those that expire soonest above all, for a "
+        "pull lists the newest first.|{n} sources were never proven complete: files may be missing here, those that "
+        "expire soonest above all, for a pull lists the newest first.",
+        "有 {n} 个来源从未被证明完整：此处可能缺少文件，尤其是最先过期的文件，因为拉取时先列出最新的文件。",
+    ),
     # alerts
     "alerts_open": Message("{n} alert open|{n} alerts open", "{n} 个未解除的告警"),
     "no_alerts": Message("No alert is open.", "没有未解除的告警。"),

@@ -49,6 +49,7 @@ def overview(site: Site, visit: Visit) -> Shown:
         "more": len(standings) - len(shown),
         "several": len(everyone) > 1,
         "running": any(running(each) for each in standings),
+        "never_proven": sum(each.trust.as_of is None for each in standings),
         "nothing_yet": not any(each.status is not None and each.status.last_run for each in standings),
         **_pictured(counted, language, only),
     }
@@ -149,7 +150,7 @@ def _quota(used: Iterable[QuotaUse], settings: Settings, language: Language) -> 
         [
             tag("bdi", each.source, class_="foreign"),
             f"{each.calls:,}",
-            f"{allowed[each.source]:,}" if allowed.get(each.source) else language.say("no_limit"),
+            _limit(allowed.get(each.source), language),
             share_bar(each.calls, allowed[each.source]) if allowed.get(each.source) else None,
             f"{each.refused:,}",
         ]
@@ -157,3 +158,8 @@ def _quota(used: Iterable[QuotaUse], settings: Settings, language: Language) -> 
     ]
     heads = columns(language, "=source #calls_a_day #calls_allowed share #calls_refused")
     return join(table(heads, rows, label=language.say("quota"))) if rows else None
+
+
+def _limit(calls: int | None, language: Language) -> str | None:
+    """Return how many calls a day are allowed; nothing of a source that left the settings."""
+    return f"{calls:,}" if calls else None if calls is None else language.say("no_limit")

@@ -70,6 +70,7 @@ def test_a_first_pull_that_was_stopped_is_not_proven_and_waits(page: Page, rig: 
     assert "Not proven" in shown.text
     assert "40 files listed" in shown.text
     assert "Nobody is at it now" in shown.text
+    assert "1 source was never proven complete: files may be missing here" in shown.text
     assert "refresh" not in shown.attributes("meta", "http-equiv")
 
 
@@ -116,6 +117,7 @@ def test_a_proven_copy_says_as_of_when_and_when_the_next_pull_is_due(page: Page,
         r"Complete as of \d\d:\d\d \(\d+ s ago\): proven\. Next full pull (\d{4}-\d\d-\d\d )?\d\d:\d\d", shown.text
     )
     assert "130 files" in shown.text
+    assert "never proven" not in shown.text
     assert shown.attributes("a", "href").count("/files") >= 1
     for path in EVERY_PAGE:
         assert page.get(path).status_code == 200
