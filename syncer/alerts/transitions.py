@@ -109,12 +109,13 @@ def send_at(instant: datetime, *, urgent: bool, policy: Policy) -> datetime:
 def may_go(step: Step, finding: Finding | None, alert: Alert | None, policy: Policy, now: datetime) -> datetime:
     """Return when the message of a step may be sent.
 
-    Critical ones pass the quiet hours, and what they would make too late does too. An end waits for `SETTLE`.
+    Critical ones pass the quiet hours, and what they would make too late does too: of files that were told already no
+    reminder is ever too late. An end waits for `SETTLE`.
     """
     if step is Step.RESOLVE or finding is None:
         critical = alert is not None and alert.severity == "critical"
         return send_at(now + SETTLE, urgent=critical, policy=policy)
-    told = finding.crowd.newcomers if step is Step.UPDATE else finding.crowd.uncovered
+    told = finding.crowd.newcomers if step in {Step.UPDATE, Step.REMIND} else finding.crowd.uncovered
     end = send_at(now, urgent=False, policy=policy)
     late = told.first_end is not None and told.first_end <= end + LATENESS
     return send_at(now, urgent=finding.severity == "critical" or late, policy=policy)

@@ -61,6 +61,8 @@ def list_alerts(
             found = alerts.listed(connection, everything=everything, source=source)
             recipients = [each for each in outbox.recipients(connection) if source in (None, each.source)]
             hearings = [each for each in application.alerting.hearings(url) if source in (None, each.source)]
+        if source is not None and not found and not recipients:
+            application.settings.source(source)  # raises SettingsError for a name that nobody knows
         if json:
             print_json(
                 {

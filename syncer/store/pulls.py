@@ -113,8 +113,13 @@ SET phase = %(phase)s, generation = %(generation)s, page = %(page)s, farthest = 
 FROM fence WHERE p.source = %(source)s AND p.pull_id = %(pull)s
 """
 
+# A pull without a page begins now: it may have waited a day for the API, and whatever it lists it lists from now on.
 _RESUME = f"""{_FENCE}
-UPDATE syncer.pull p SET outcome = NULL, error = NULL FROM fence
+UPDATE syncer.pull p
+SET outcome = NULL, error = NULL,
+    started_at = CASE WHEN EXISTS (SELECT FROM syncer.page g WHERE g.source = p.source AND g.pull_id = p.pull_id)
+                      THEN p.started_at ELSE syncer.instant() END
+FROM fence
 WHERE p.source = %(source)s AND p.pull_id = %(pull)s
 """
 

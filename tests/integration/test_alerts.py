@@ -354,6 +354,8 @@ def test_the_commands(place: Place, inbox: Inbox, monkeypatch: pytest.MonkeyPatc
     number = str(place.sql("SELECT alert_id FROM report.alerts")[0][0])
     assert "sweep-refused" in run("list")
     assert '"alerts": [{' in run("list", "--json")
+    assert "sweep-refused" in run("list", "--source", "a")
+    assert "no source" in str(CliRunner().invoke(app, ["alerts", "list", "--source", "typo"]).exception)
     assert "the brake" in run("show", number)
     assert '"messages": [{' in run("show", number, "--json")
     assert "acknowledged" in run("ack", number, "--by", "me")

@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from syncer.errors import Endless
-from syncer.simulator import Behaviour, End, Faults, Simulator, World, lost_reply, on
+from syncer.simulator import Behaviour, End, Faults, Simulator, World, always, coded, lost_reply, on
 
 from .conftest import Rig
 from .statements import killed_before_statement
@@ -57,6 +57,25 @@ def test_a_run_killed_before_any_of_its_statements_loses_nothing(simulated: Simu
         if not died:
             break
     assert deaths >= 20
+
+
+@pytest.mark.parametrize("pages", [0, 2])
+def test_a_pull_that_listed_nothing_before_it_is_taken_up_knows_the_listing_as_of_then(
+    simulated: Simulated, pages: int
+) -> None:
+    rig = simulated(SMALL, world=World(35))
+    if pages:
+        rig.sync(stop_after=pages)
+    else:
+        rig.simulator.faults = always(coded(4000))
+        assert rig.sync().outcome == "failed"
+        rig.simulator.faults = Faults()
+    (before,) = rig.rows("SELECT started_at FROM syncer.pull")
+    (taken_up,) = rig.rows("SELECT syncer.instant() AS at")
+    assert rig.sync().resumed
+    (after,) = rig.rows("SELECT started_at FROM syncer.pull WHERE proven")
+    assert (after["started_at"] > taken_up["at"]) == (not pages)
+    assert (after == before) == bool(pages)
 
 
 def pages_committed(rig: Rig) -> int:

@@ -99,6 +99,8 @@ def test_newcomers_that_would_leave_in_the_quiet_hours_are_told_before() -> None
         (Step.RAISE, finding(severity="critical"), 23, 23),
         (Step.UPDATE, finding(new=1, first_end=NOW.replace(hour=23) + 9 * HOUR), 23, 23),
         (Step.UPDATE, finding(new=1, first_end=NOW.replace(hour=23) + 10 * HOUR), 23, 31),
+        (Step.REMIND, finding(crowd=Crowd(Count(10, 10, NOW.replace(hour=23) + HOUR))), 23, 31),
+        (Step.REMIND, finding(new=1, first_end=NOW.replace(hour=23) + HOUR), 23, 23),
         (Step.RESOLVE, None, 12, 13),
         (Step.RESOLVE, None, 23, 31),
     ],
