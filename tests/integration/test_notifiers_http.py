@@ -395,6 +395,17 @@ def _with(**fields: Any) -> Message:
     return replace(MESSAGE, **fields)
 
 
+@pytest.mark.parametrize(("kind", "ended"), [("raised", 0), ("reminder", 0), ("updated", 2)])
+def test_alertmanager_is_told_that_an_alert_stands_under_no_other_severity(
+    server: Server, kind: str, ended: int
+) -> None:
+    server.plays = [GOOD["alertmanager"]]
+    notifier("alertmanager", server).send(_with(severity="critical", facts={"kind": kind}))
+    alerts = server.json()
+    assert [each["labels"]["severity"] for each in alerts if "startsAt" in each] == ["critical"]
+    assert len(alerts) == 1 + ended
+
+
 def test_alertmanager_gets_an_alert_that_stands_until_it_is_resolved(server: Server) -> None:
     server.plays = [GOOD["alertmanager"]]
     recipient = notifier("alertmanager", server)

@@ -24,8 +24,8 @@ class Alertmanager:
     def send(self, message: Message) -> None:
         """Post the alert, and the end of what it is no longer; raises NotifyError."""
         over = SEVERITIES if message.status == "resolved" else ()
-        if message.status == "escalated":
-            # The severity is a label, so another severity is another alert to Alertmanager.
+        if message.status == "escalated" or message.facts.get("kind") == "updated":
+            # Graver perhaps; the severity is a label, so another severity is another alert to Alertmanager.
             over = tuple(severity for severity in SEVERITIES if severity != message.severity)
         alerts = [_alert(message, severity, ended=True) for severity in over]
         if message.status != "resolved":
