@@ -295,6 +295,7 @@ def sync(server: Server, database: str, listing: Listing, *options: str, **more:
 @contextmanager
 def servers() -> Iterator[Iterator[Server]]:
     """Yield the servers to measure on, one after the other: the embedded PostgreSQL, and 15 where it is installed."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # which leaves no server behind
     home = Path(tempfile.mkdtemp(prefix="syncer-benchmark-"))
     home.chmod(0o755)
 
