@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -33,6 +34,7 @@ class Days:
 
     def __init__(self, rig: Rig, directory: Path, begin: datetime, recent: str) -> None:
         self.rig, self.now = rig, begin
+        self._runs: dict[int, dict[str, Any]] = {}
         config = directory / "syncer.toml"
         config.write_text(
             f'full_schedule = "30 2 * * *"\nrecent_schedule = "{recent}"\n'
@@ -53,6 +55,8 @@ class Days:
         memory = []
         while True:
             ahead = self._when_idle()
+            runs = self.rig.rows("SELECT * FROM syncer.run WHERE started_at = %s", self.now)
+            self._runs |= {run["run_id"]: run for run in runs}
             pages = int(Path(f"/proc/{self.daemon.process.pid}/statm").read_text(encoding="ascii").split()[1])
             memory.append(pages * os.sysconf("SC_PAGE_SIZE"))
             if ahead > end:
@@ -61,8 +65,9 @@ class Days:
             self._tell()
 
     def started(self, source: str, kind: str) -> list[datetime]:
-        sql_ = "SELECT started_at FROM syncer.run WHERE source = %s AND kind = %s ORDER BY run_id"
-        return [row["started_at"] for row in self.rig.rows(sql_, source, kind)]
+        """Return when runs began, those included that were pruned since."""
+        runs = (self._runs[number] for number in sorted(self._runs))
+        return [run["started_at"] for run in runs if (run["source"], run["kind"]) == (source, kind)]
 
     def _tell(self) -> None:
         name = make_url(self.rig.database).database or ""
