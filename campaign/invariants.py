@@ -47,7 +47,11 @@ class Broken(AssertionError):
 
     def __init__(self, guarantee: str, what: str) -> None:
         super().__init__(f"{guarantee}: {what}")
-        self.guarantee = guarantee
+        self.guarantee, self.what = guarantee, what
+
+    def __reduce__(self) -> tuple[type[Broken], tuple[str, str]]:
+        """Pickle by both arguments: it comes out of the process of a lane."""
+        return Broken, (self.guarantee, self.what)
 
 
 class _WrongError(Exception):

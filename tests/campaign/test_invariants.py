@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -161,3 +162,8 @@ def test_the_document_names_every_guarantee_and_no_other() -> None:
         "a_command_comes_to_its_end",
     }
     assert named == {each.__name__ for each in GUARANTEES} | others
+
+
+def test_what_is_broken_comes_out_of_a_lanes_process_in_words() -> None:
+    found = pickle.loads(pickle.dumps(Broken("a_guarantee", "what was seen")))
+    assert (str(found), found.guarantee) == ("a_guarantee: what was seen", "a_guarantee")
