@@ -103,8 +103,9 @@ def test_an_evaluation_reads_what_time_has_moved_and_no_more(place: Place) -> No
     with connect(place.url) as connection, alerts.evaluating(connection, "a"):
         connection.exec_driver_sql("SET LOCAL enable_seqscan = off")  # so small a table would be read whole
         _Evaluation(connection, policy(place)).carry_out()
-        # The index of when files were first seen knows stretches of pages: the one that is being filled may be read.
-        assert rows_read(connection) < 5_000
+        # The index of when files were first seen knows stretches of 128 pages, some 8,000 rows: the one that is being
+        # filled may be read, and how full it is depends on how the server laid the table out.
+        assert rows_read(connection) < 10_000
     place.file("new", 6 * DAY)
     place.now += MINUTE
     with connect(place.url) as connection, alerts.evaluating(connection, "a"):
