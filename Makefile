@@ -89,7 +89,7 @@ mutation: .mutation/.installed
 POSTGRES15 ?= /usr/lib/postgresql/15/bin
 test-postgres15: $(VENV)/.installed-dev
 	@if test -x $(POSTGRES15)/postgres; then \
-	  set -x; SYNCER_PG_BIN=$(POSTGRES15) $(BIN)/python -m pytest -n $(JOBS) -m 'database and not slow and not exhaustive' tests/integration tests/migrations; \
+	  set -x; SYNCER_PG_BIN=$(POSTGRES15) $(BIN)/python -m pytest -n $(JOBS) -m 'database and not slow and not one_server' tests/integration tests/migrations; \
 	else echo "PostgreSQL 15 not found in $(POSTGRES15): its run is left out (apt-get install postgresql-15)"; fi
 
 # The long ones are run by their names: benchmarks/memory.py, benchmarks/ten_million.py, and each of these with more files.

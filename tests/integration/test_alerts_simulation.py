@@ -185,6 +185,7 @@ def live(world: World, dice: Random) -> None:
         world.delete(dice.choice(ids))
 
 
+@pytest.mark.one_server
 @pytest.mark.parametrize(
     ("days", "seed"), [(5, 1), pytest.param(60, 2, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])]
 )

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
+import pytest
+
 from syncer.simulator import World
 
 from .conftest import Rig
 from .daemon_process import DaemonProcess, eventually
 from .recipients import inboxes
+
+pytestmark = pytest.mark.one_server
 
 Simulated = Callable[..., Rig]
 NEVER = {"full_schedule": "0 0 29 2 *", "recent_schedule": "0 0 29 2 *"}

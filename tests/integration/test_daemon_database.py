@@ -19,6 +19,8 @@ from syncer.store.migrate import upgrade
 from .conftest import MakeRig, Rig
 from .daemon_process import DaemonProcess, eventually
 
+pytestmark = pytest.mark.one_server
+
 Start = Callable[..., DaemonProcess]
 NEVER = {"SYNCER_FULL_SCHEDULE": "0 0 29 2 *", "SYNCER_RECENT_SCHEDULE": "0 0 29 2 *"}
 QUICK = {"fsync": "off", "full_page_writes": "off"}

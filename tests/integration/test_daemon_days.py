@@ -24,6 +24,8 @@ from syncer.simulator import SECRET_ID, SECRET_KEY, Simulator, World
 from .conftest import MakeRig, Rig
 from .daemon_process import DaemonProcess
 
+pytestmark = pytest.mark.one_server
+
 BERLIN, SHANGHAI = ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Shanghai")
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 ZONES = {"berlin": "Europe/Berlin", "shanghai": "Asia/Shanghai"}

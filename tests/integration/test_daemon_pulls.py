@@ -18,6 +18,8 @@ from syncer.simulator import SECRET_ID, SECRET_KEY, Behaviour, Simulator, World
 from .conftest import MakeRig, Rig
 from .daemon_process import SYNCER, DaemonProcess, eventually
 
+pytestmark = pytest.mark.one_server
+
 Start = Callable[..., DaemonProcess]
 Simulated = Callable[..., Rig]
 # Far away: tests that write due times themselves must not meet the clock's.

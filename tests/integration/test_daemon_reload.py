@@ -14,6 +14,8 @@ from syncer.simulator import Behaviour, Simulator, World
 from .conftest import MakeRig, Rig
 from .daemon_process import DaemonProcess, eventually
 
+pytestmark = pytest.mark.one_server
+
 NEVER = {"full_schedule": "0 0 29 2 *", "recent_schedule": "0 0 29 2 *"}
 
 

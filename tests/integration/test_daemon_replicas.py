@@ -16,6 +16,8 @@ from syncer.simulator import SECRET_ID, SECRET_KEY, Behaviour, Simulator, World
 from .conftest import MakeRig, Rig
 from .daemon_process import DaemonProcess, eventually
 
+pytestmark = pytest.mark.one_server
+
 NEVER = {"full_schedule": "0 0 29 2 *", "recent_schedule": "0 0 29 2 *", "lease": "8s"}
 # All that a pull writes under its lease, and what a late writer could spoil.
 WRITTEN = (

@@ -47,7 +47,7 @@ def sync_once_free(rig: Rig) -> RunResult:
     raise AssertionError("the source never became free")
 
 
-@pytest.mark.exhaustive
+@pytest.mark.one_server
 @pytest.mark.parametrize("kind", ["full", "resumed", "recent"])
 def test_a_run_that_stalls_before_any_of_its_statements_writes_nothing_after_another_took_over(
     simulated: Simulated, kind: str

@@ -35,7 +35,7 @@ def let_the_world_move(world: World, dice: Random) -> None:
     world.add()
 
 
-@pytest.mark.exhaustive
+@pytest.mark.one_server
 @every_ending
 def test_a_run_killed_before_any_of_its_statements_loses_nothing(simulated: Simulated, ending: Behaviour) -> None:
     rig, dice = simulated(SMALL, world=World(35), behaviour=ending), Random(1)

@@ -194,7 +194,7 @@ def test_allow_sweep_does_not_take_up_a_pull_that_was_begun_without(simulated: S
     assert not result.resumed
 
 
-@pytest.mark.exhaustive
+@pytest.mark.one_server
 def test_the_brake_holds_whenever_the_run_that_braked_is_killed(simulated: Simulated) -> None:
     rig = simulated(SMALL, world=World(80))
     rig.sync()

@@ -28,6 +28,7 @@ NAMES = ("n" * 5000, "<script>document.title='broken'</script>", "مرحبا " *
 LOOKS = [(360, "light", "zh-CN"), (360, "dark", "en-US"), (1280, "light", "en-US"), (1280, "dark", "zh-CN")]
 
 pytestmark = [
+    pytest.mark.one_server,
     pytest.mark.skipif(not CHROMIUM, reason="there is no chromium: apt-get install chromium"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
