@@ -165,9 +165,10 @@ class Round:
             try:
                 _, err = process.communicate(timeout=_HANGS)
             except subprocess.TimeoutExpired:
-                process.kill()
-                process.communicate()
-                raise Broken("a_command_comes_to_its_end", f"{command} hung for {_HANGS:.0f} s") from None
+                process.send_signal(signal.SIGABRT)  # Python then tells where each thread stands
+                _, err = process.communicate()
+                where = f"{command} hung for {_HANGS:.0f} s: {err[-6000:]}"
+                raise Broken("a_command_comes_to_its_end", where) from None
             self.stage.tally.exits[process.returncode] += 1
             # An interrupt that comes before the first line of ours is told by Python itself.
             early = process.returncode in {-signal.SIGINT, 130} and "/syncer/" not in err
@@ -221,6 +222,7 @@ class Stage:
         return {
             "PATH": os.environ["PATH"],
             "HOME": str(self.server.home),
+            "PYTHONFAULTHANDLER": "1",
             "SYNCER_DATA_DIR": str(self.server.home / "data"),
             "SYNCER_API_URL": self.simulator.url,
             "SYNCER_SECRET_ID": SECRET_ID,
