@@ -551,6 +551,8 @@ def lane(task: tuple[int, int, Path, int]) -> Tally:
     """Play so many rounds with a seed, on a server of its own. Raises Broken."""
     rounds, seed, syncer, number = task
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leave nothing behind
+    # A shell's background job ignores it, and so would the commands: one that is asked early would never end.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     tally, dice = Tally(), Random(seed)
     with Server(number) as server:
         while tally.rounds < rounds:
