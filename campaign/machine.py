@@ -174,6 +174,13 @@ class Machine(RuleBasedStateMachine):
     def other_settings(self, size: int) -> None:
         self._model.page_size = size
 
+    @rule(blow=st.one_of(st.none(), kills))
+    def send_while_nobody_answers(self, blow: Blow) -> None:
+        model = self._model
+        model.inbox.away = True
+        model.send(blow)
+        model.inbox.away = False
+
     # The tool.
 
     @rule(blow=blows, allow_sweep=st.sampled_from([False, False, False, True]))
