@@ -25,11 +25,14 @@ _MUTANT = re.compile(r"^\s*(syncer\.\S+__mutmut_\d+): (.+)$", re.MULTILINE)
 
 ROOMS = {
     "signing": (["syncer/source/signing.py"], ["test_source_signing.py"]),
-    "decode": (["syncer/source/decode.py", "syncer/source/entries.py"], ["test_source_decode.py"]),
+    "decode": (
+        ["syncer/source/decode.py", "syncer/source/entries.py"],
+        ["test_source_decode.py", "test_source_decode_words.py"],
+    ),
     "machine": (["syncer/pull/machine.py"], ["test_pull_machine.py", "test_pull_machine_whole.py"]),
     "sweep": (["syncer/pull/sweep.py"], ["test_pull_sweep_decisions.py"]),
     "quota": (["syncer/source/quota.py"], ["test_source_quota.py"]),
-    "rules": (["syncer/alerts/rules.py"], ["test_alert_rules.py"]),
+    "rules": (["syncer/alerts/rules.py"], ["test_alert_rules.py", "test_alert_rules_whole.py"]),
     "transitions": (["syncer/alerts/transitions.py"], ["test_alert_transitions.py"]),
 }
 """Name, the files that are mutated, the tests that must notice."""
