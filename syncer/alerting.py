@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
@@ -25,9 +25,10 @@ from syncer.alerts.transitions import Step
 from syncer.errors import SettingsError, SyncerError
 from syncer.schedule import Cron, find_zone
 from syncer.settings import Secret, Settings, SourceSettings
-from syncer.store import alert_facts, alert_marks, alerts, outbox
+from syncer.store import alert_marks, alerts, outbox, reach
 from syncer.store.alert_facts import Load
 from syncer.store.database import Connection, connect
+from syncer.store.reach import People
 
 _MINUTES_A_DAY = 1440
 # A schedule's times are counted from here, this many of them at most and no further than a week.
@@ -166,15 +167,22 @@ class Alerting:
 
     def hearings(self, url: str) -> list[Hearing]:
         """Return who can be told of alerts, for each source, mistakes in addresses included. Raises SyncerError."""
-        found = []
         with connect(url) as connection:
-            for source in self.settings.sources:
-                try:
-                    found.append(self.hearing(connection, source))
-                except SettingsError as error:
-                    at = alert_marks.take(connection).at
-                    found.append(Hearing(source.name, at, mistake=" ".join(error.problems).rstrip(".")))
-        return found
+            return self.hearings_seen(connection)
+
+    def hearings_seen(self, connection: Connection) -> list[Hearing]:
+        """Return the same by a connection of the caller's: a few statements, however many sources there are."""
+        people, mistakes = [], {}
+        for source in self.settings.sources:
+            try:
+                people.append(self._people(source))
+            except SettingsError as error:
+                mistakes[source.name] = " ".join(error.problems).rstrip(".")
+        found = {each.source: each for each in self._heard(connection, people)}
+        if mistakes:
+            at = alert_marks.take(connection).at
+            found |= {name: Hearing(name, at, mistake=mistake) for name, mistake in mistakes.items()}
+        return [found[source.name] for source in self.settings.sources]
 
     def _log_unheard(self, hearing: Hearing) -> None:
         if hearing.unheard and hearing.source not in self._unheard:
@@ -186,17 +194,28 @@ class Alerting:
 
     def hearing(self, connection: Connection, source: SourceSettings) -> Hearing:
         """Return who can be told of a source's alerts now. Raises SettingsError for a mistake in an address."""
-        people = self.recipients(source)
-        identities = [each.identity for each in people]
-        silent = source.alert_rules.span(RECIPIENT, "silent")
-        return Hearing(
-            source.name,
-            alert_marks.take(connection).at,
-            recipients=len(people),
-            deaf=alert_facts.deaf(connection, source.name, identities, silent),
-            open_alerts=sum(alerts.count_open(connection).get(source.name, {}).values()),
-            untried_since=outbox.untried_since(connection, source.name, identities),
-        )
+        (hearing,) = self._heard(connection, [self._people(source)])
+        return hearing
+
+    def _people(self, source: SourceSettings) -> People:
+        identities = [each.identity for each in self.recipients(source)]
+        return People(source.name, identities, source.alert_rules.span(RECIPIENT, "silent"))
+
+    @staticmethod
+    def _heard(connection: Connection, people: Sequence[People]) -> list[Hearing]:
+        at, opened = alert_marks.take(connection).at, alerts.count_open(connection)
+        reached = reach.read(connection, people)
+        return [
+            Hearing(
+                each.source,
+                at,
+                recipients=len(each.recipients),
+                deaf=reached[each.source].deaf,
+                open_alerts=sum(opened.get(each.source, {}).values()),
+                untried_since=reached[each.source].untried_since,
+            )
+            for each in people
+        ]
 
     def unheard(self, url: str, source: SourceSettings) -> str | None:
         """Return why none of a source's recipients can be reached; None while one can, and when nobody knows."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from syncer import words
-from syncer.store.alert_facts import Deaf
+from syncer.store.reach import Deaf
 
 # Messages are sent each minute or ten; when one that nobody tried to send waits so long, nothing sends at all.
 IDLE = timedelta(hours=1)

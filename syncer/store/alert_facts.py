@@ -9,9 +9,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from syncer.store import reach
 from syncer.store.alert_files import Crowd
 from syncer.store.alert_where import Watch
 from syncer.store.database import rows
+from syncer.store.reach import Deaf, People
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +48,6 @@ class FullPull:
     rejected: int
     reason: str | None
     error: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Deaf:
-    """A recipient that cannot be reached since `since`: it refuses for good, or has accepted nothing for too long."""
-
-    recipient: str
-    name: str
-    since: datetime
-    error: str
-    waiting: int
-    refuses: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,28 +180,6 @@ SELECT g.source,
 FROM unnest(%(sources)s::text[]) g (source)
 """
 
-# Silent is who accepted nothing since something tried began to wait, however long that is now.
-_DEAF = """
-SELECT r.recipient, r.name, coalesce(r.parked_at, greatest(w.since, r.accepted_at)) AS since,
-       coalesce(r.error, '') AS error, coalesce(w.waiting, 0) AS waiting, r.parked_at IS NOT NULL AS refuses
-FROM syncer.recipient r
-LEFT JOIN LATERAL (
-  SELECT count(*) AS waiting, min(o.not_before) AS since, sum(o.attempts) AS attempts FROM syncer.outbox o
-  WHERE o.source = r.source AND o.recipient = r.recipient AND o.sent_at IS NULL AND o.given_up_at IS NULL
-    AND o.not_before <= syncer.instant()
-) w ON true
-WHERE r.source = %(source)s AND r.recipient = ANY (%(recipients)s::text[])
-  AND (r.parked_at IS NOT NULL
-       OR w.attempts > 0 AND greatest(w.since, r.accepted_at) <= syncer.instant() - %(silent)s::interval)
-ORDER BY 3, r.recipient
-"""
-
-
-def deaf(connection: sa.Connection, source: str, recipients: Sequence[str], silent: timedelta) -> tuple[Deaf, ...]:
-    """Return which of `recipients` cannot be reached: they refuse for good, or accepted nothing for `silent`."""
-    found = rows(connection, _DEAF, source=source, recipients=list(recipients), silent=silent)
-    return tuple(Deaf(**row) for row in found.mappings())
-
 
 def read(
     connection: sa.Connection,
@@ -250,7 +218,7 @@ def read(
         day_bytes=tuple(int(each) for each in ask(_DAY_BYTES).scalars()),
         calls_per_day=calls_per_day(connection, loads),
         calls_limit=calls_limit,
-        deaf=deaf(connection, source, recipients, silent),
+        deaf=reach.read(connection, [People(source, recipients, silent)])[source].deaf,
         crowds=tuple(crowds),
     )
 

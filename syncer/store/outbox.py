@@ -303,17 +303,6 @@ def retry_now(connection: sa.Connection, source: str, recipient: str) -> None:
     )
 
 
-def untried_since(connection: sa.Connection, source: str, recipients: Sequence[str]) -> datetime | None:
-    """Return since when a message for one of `recipients` may go that nobody tried to send; None without such."""
-    sql = """
-    SELECT min(o.not_before) FROM syncer.outbox o JOIN syncer.recipient r USING (source, recipient)
-    WHERE o.source = %(source)s AND o.recipient = ANY (%(recipients)s::text[]) AND o.sent_at IS NULL
-      AND o.given_up_at IS NULL AND o.attempts = 0 AND r.next_try_at IS NULL AND o.not_before <= syncer.instant()
-    """
-    found: datetime | None = rows(connection, sql, source=source, recipients=list(recipients)).scalar()
-    return found
-
-
 def recipients(connection: sa.Connection) -> list[RecipientState]:
     """Return how sending goes, recipient by recipient."""
     return [RecipientState(**row) for row in rows(connection, _STATES).mappings()]

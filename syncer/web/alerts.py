@@ -18,6 +18,7 @@ from syncer.store.alert_files import VANISHED, Example
 from syncer.store.alerts import Alert
 from syncer.web import places
 from syncer.web.alert_words import OF_FILES, told
+from syncer.web.hearing import heard
 from syncer.web.site import Shown, Site, speak
 from syncer.web.tables import file_table
 from syncer.web.threads import in_thread
@@ -43,6 +44,7 @@ def alert_list(site: Site, visit: Visit) -> Shown:
         "first": before is None,
         "next": visit.here(before=str(past[_SIZE - 1].alert_id)) if len(past) > _SIZE else None,
         "several": len(standings) > 1,
+        "heard": heard(site.present().hearings, language, source or ""),
         "deaf": [each for each in deaf if each.parked_at or each.failures],
         "csv": link("/export/alerts.csv", source=source),
     }

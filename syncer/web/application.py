@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import structlog
 from starlette.applications import Starlette
@@ -34,6 +35,7 @@ from syncer.words import visible
 # What makes a page, on a thread: from the site and the visit. Raises NotThere, NotUnderstood, SyncerError.
 View = Callable[[Site, Visit], Shown]
 
+_ACKNOWLEDGE = "/alert/acknowledge"
 _YEAR = 365 * 86_400
 # Why a view fails, the most special first.
 _REASONS: dict[type[Exception], tuple[int, str]] = {
@@ -58,7 +60,7 @@ def make_application(site: Site) -> ASGIApp:
             Route("/file", _page(file)),
             Route("/alerts", _page(alert_list)),
             Route("/alert", _page(one_alert)),
-            Route("/alert/acknowledge", acknowledge, methods=["POST"]),
+            Route(_ACKNOWLEDGE, acknowledge, methods=["POST"]),
             Route("/pulls", _page(pull_list)),
             Route("/pull", _page(one_pull)),
             Route("/files.csv", files_csv),
@@ -98,6 +100,12 @@ def _shown(site: Site, asked: Visit, view: View) -> str:
     return render(view(site, asked), asked, open_alerts=site.present().open_alerts)
 
 
+def _asked(request: Request) -> Visit:
+    """Return what a failed request asked for; nobody can go to the address of a form, so its links lead to its list."""
+    asked = visit.read(request, "")
+    return replace(asked, path="/alerts", query={}) if asked.path == _ACKNOWLEDGE else asked
+
+
 def _trouble(site: Site, asked: Visit, status: int, what: str, detail: str = "") -> Response:
     """Return the page that says what is wrong, of which nothing else is known."""
     vitals = site.pulse.read()
@@ -110,14 +118,14 @@ async def _refused(request: Request, error: Exception) -> Response:
     """Answer a request that Starlette or a form refuses."""
     assert isinstance(error, HTTPException)
     what = {403: "bad_form", 404: "not_found"}.get(error.status_code, "bad_request")
-    response = _trouble(_site(request), visit.read(request, ""), error.status_code, what)
+    response = _trouble(_site(request), _asked(request), error.status_code, what)
     response.headers.update(error.headers or {})
     return response
 
 
 async def _not_shown(request: Request, error: Exception) -> Response:
     """Answer a request for what there is not, or cannot be read now."""
-    asked, detail = visit.read(request, ""), str(error)
+    asked, detail = _asked(request), str(error)
     for kind, (status, what) in _REASONS.items():
         if isinstance(error, kind):
             return _trouble(_site(request), asked, status, what, detail)
@@ -129,7 +137,7 @@ async def _crashed(request: Request, error: Exception) -> Response:
     frames = traceback.extract_tb(error.__traceback__)
     where = [f"{each.filename}:{each.lineno} {each.name}" for each in frames][-8:]
     _log.error("page_crashed", error=type(error).__name__, where=where, path=visible(request.url.path[:200]))
-    return _trouble(_site(request), visit.read(request, ""), 500, "crashed")
+    return _trouble(_site(request), _asked(request), 500, "crashed")
 
 
 async def _metrics(request: Request) -> Response:

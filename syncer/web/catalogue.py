@@ -56,6 +56,12 @@ _OWN: dict[str, Message] = {
     # alerts
     "alerts_open": Message("{n} alert open|{n} alerts open", "{n} 个未解除的告警"),
     "no_alerts": Message("No alert is open.", "没有未解除的告警。"),
+    "unheard": Message("Telling of alerts fails:", "告警通知有问题："),
+    "unheard_advice": Message(
+        "Mend the address or its service, then try at once with syncer alerts test.",
+        "请修正地址或恢复其服务，然后用 syncer alerts test 立即重试。",
+    ),
+    "unnamed": Message("Nobody is told of alerts: SYNCER_NOTIFY is not set.", "没有通知任何人：SYNCER_NOTIFY 未设置。"),
     "severity_critical": Message("Critical", "严重"),
     "severity_warning": Message("Warning", "警告"),
     "severity_info": Message("Note", "提示"),

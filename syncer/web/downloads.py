@@ -44,7 +44,7 @@ async def files_csv(request: Request) -> Response:
         with inventory.reading(connection, selection, None) as rows:
             yield FIELDS, rows
 
-    return await _download(_site(request), "files", table)
+    return await _download(request, "files", table)
 
 
 async def export_csv(request: Request) -> Response:
@@ -60,19 +60,22 @@ async def export_csv(request: Request) -> Response:
         if not text:
             raise NotUnderstood
         only[key] = places.number(text) if is_number else text
-    return await _download(_site(request), name, lambda connection: exports.reading(connection, export, source, only))
+    return await _download(request, name, lambda connection: exports.reading(connection, export, source, only))
 
 
-async def _download(site: Site, name: str, table: Callable[[Connection], _Table]) -> Response:
+async def _download(request: Request, name: str, table: Callable[[Connection], _Table]) -> Response:
+    """Answer with a table; whoever asks for the head alone gets it, and nothing is read for it."""
+    headers = {"Content-Disposition": f'attachment; filename="syncer-{name}.csv"'}
+    if request.method == "HEAD":
+        return StreamingResponse(iter(()), media_type="text/csv", headers=headers)
     if not _free.acquire(blocking=False):
         raise TookTooLong("Two downloads are under way already; try again when one has ended.")
-    download = _Download(site, table)
+    download = _Download(_site(request), table)
     try:
         first = await in_thread(download.step)
     except BaseException:
         download.end()
         raise
-    headers = {"Content-Disposition": f'attachment; filename="syncer-{name}.csv"'}
     return StreamingResponse(_body(download, first), media_type="text/csv", headers=headers)
 
 

@@ -21,6 +21,8 @@ OPEN = frozenset({"/healthz", "/readyz"})
 # is refused. With credentials it would be of no use to it, for a browser sends them to the name that asked for them.
 _OWN_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _LONGEST_ADDRESS = 8192
+LONGEST_HEAD = 16_384
+"""Bytes of a request's head: an address and a handful of headers. What comes at once is longer before anybody looks."""
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'",
@@ -53,13 +55,24 @@ class Guard:
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        answer = self._inner if scope["path"] in OPEN else self._refusal(scope) or self._inner
-        await answer(scope, receive, send_guarded)
+        answer = self._too_long(scope)
+        if answer is None and scope["path"] not in OPEN:
+            answer = self._refusal(scope)
+        await (answer or self._inner)(scope, receive, send_guarded)
+
+    @staticmethod
+    def _too_long(scope: Scope) -> Response | None:
+        """Return that a request's address, or its head, is longer than any that our pages make."""
+        address = len(scope["raw_path"]) + len(scope["query_string"])
+        line = len(scope["method"]) + address + len(" ? HTTP/1.1\r\n")
+        if address > _LONGEST_ADDRESS:
+            return _plain(414, "This address is too long.")
+        if line + sum(len(name) + len(value) + len(": \r\n") for name, value in scope["headers"]) > LONGEST_HEAD:
+            return _plain(431, "The headers of this request are too long.")
+        return None
 
     def _refusal(self, scope: Scope) -> Response | None:
         """Return why a request does not come in; note in the scope whose it is."""
-        if len(scope["raw_path"]) + len(scope["query_string"]) > _LONGEST_ADDRESS:
-            return _plain(414, "This address is too long.")
         login, headers = self._login(), Headers(scope=scope)
         if login is None:
             host = headers.get("host", "")

@@ -21,6 +21,7 @@ from syncer.store.status import Tally
 from syncer.store.stock import HORIZONS, Counted, Stock
 from syncer.web.alert_words import told
 from syncer.web.cards import card, running, worst_first
+from syncer.web.hearing import heard
 from syncer.web.site import Shown, Site, speak
 from syncer.web.tables import file_table, pull_table
 from syncer.web.visit import NotThere, Visit, link
@@ -51,6 +52,7 @@ def overview(site: Site, visit: Visit) -> Shown:
         "running": any(running(each) for each in standings),
         "never_proven": sum(each.trust.as_of is None for each in standings),
         "nothing_yet": not any(each.status is not None and each.status.last_run for each in standings),
+        "heard": heard(site.present().hearings, language, only),
         **_pictured(counted, language, only),
     }
     with site.looks.looking() as connection:

@@ -19,13 +19,12 @@ from syncer.errors import SettingsError
 from syncer.pulse import Pulse
 from syncer.settings import Settings, WebAddress
 from syncer.web.application import make_application
+from syncer.web.guard import LONGEST_HEAD
 from syncer.web.protocol import ImpatientProtocol
 from syncer.web.site import Site
 
 # Connections at once, those of callers who say nothing included; beyond it 503.
 _MOST_CONNECTIONS = 100
-# Bytes of a request's head: an address and a handful of headers.
-_LONGEST_HEAD = 16_384
 _STOP_SECONDS = 3
 
 _log = structlog.get_logger("syncer.web")
@@ -63,7 +62,7 @@ class WebServer:
                 server_header=False,
                 proxy_headers=False,
                 limit_concurrency=_MOST_CONNECTIONS,
-                h11_max_incomplete_event_size=_LONGEST_HEAD,
+                h11_max_incomplete_event_size=LONGEST_HEAD,
                 timeout_keep_alive=5,
                 timeout_graceful_shutdown=_STOP_SECONDS,
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
@@ -12,6 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from syncer.alerts.hearing import Hearing
 from syncer.app import App
 from syncer.errors import SyncerError
 from syncer.metering import Metering
@@ -38,10 +39,11 @@ _STATUS_FRESH, _STATUS_PATIENCE, _STATUS_EASE = 1.0, 5.0, 10.0
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """How the sources stand, and how many alerts are open."""
+    """How the sources stand, how many alerts are open, and who can be told of them."""
 
     reading: Reading
     open_alerts: int
+    hearings: Sequence[Hearing]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,8 @@ class Site:
     def _read(self) -> Now:
         with self.looks.looking() as connection:
             reading = status.read_uncounted(connection)
-            return Now(reading, sum(sum(those.values()) for those in alerts.count_open(connection).values()))
+            opened = sum(sum(those.values()) for those in alerts.count_open(connection).values())
+            return Now(reading, opened, self.app().alerting.hearings_seen(connection))
 
 
 def _changes(reading: Reading) -> Iterator[datetime]:

@@ -57,6 +57,9 @@ section { margin-top: 1.5rem; padding-top: 0; border-top: 0; }
 .severity { font-weight: 600; margin-right: .35rem; }
 .critical .severity { color: var(--bad); } .warning .severity { color: var(--doubt); }
 .good { color: var(--good); }
+.unheard { max-width: none; margin: .3rem 0 .6rem; padding: .5rem .75rem; border-radius: .5rem;
+  background: var(--panel); border: 1px solid var(--rule); border-left: .5rem solid var(--bad); }
+.unheard strong { color: var(--bad); }
 form { display: flex; flex-wrap: wrap; gap: .5rem; align-items: end; }
 label { display: grid; gap: .1rem; font-size: .85rem; color: var(--quiet); }
 input, select, button {

@@ -240,6 +240,18 @@ def many_files(rig: Rig) -> None:
     )
 
 
+def test_who_asks_for_the_head_of_a_download_gets_it_and_nothing_is_read(page: Page, rig: Rig) -> None:
+    with served(rig.environ, "postgresql://nobody@127.0.0.1:1/nothing") as away:
+        for path, name in (("/files.csv?q=a", "files"), ("/export/pulls.csv", "pulls")):
+            answer = away.session.head(away.url.rstrip("/") + path)
+            assert (answer.status_code, answer.content) == (200, b"")
+            assert answer.headers["Content-Disposition"] == f'attachment; filename="syncer-{name}.csv"'
+            assert answer.headers["Content-Type"] == page.get(path).headers["Content-Type"]
+            assert away.get(path).status_code == 503
+        assert away.session.head(f"{away.url}export/nope.csv").status_code == 404
+        assert away.session.head(f"{away.url}files.csv?state=dead").status_code == 400
+
+
 def test_only_two_download_at_once_and_who_leaves_gives_his_place_back(page: Page, rig: Rig) -> None:
     many_files(rig)
     readers = [page.get("/files.csv", stream=True) for _ in range(2)]
@@ -298,7 +310,10 @@ def test_an_alert_shows_its_files_and_is_acknowledged_by_its_form_alone(page: Pa
         assert page.post("/alert/acknowledge", **attempt).status_code == 403, attempt
     assert page.post("/alert/acknowledge", json=form, headers=here).status_code == 415
     assert page.post("/alert/acknowledge", data={**form, "by": "x" * 9000}, headers=here).status_code == 413
-    assert page.get("/alert/acknowledge").status_code == 405
+    for answer in (page.post("/alert/acknowledge", data={"id": "1"}), page.get("/alert/acknowledge?lang=zh")):
+        assert answer.status_code in {403, 405}
+        links = [href for href in Document(answer.text).attributes("a", "href") if href.startswith("/")]
+        assert {page.get(href).status_code for href in links} == {200}, "no way on leads to a refusal"
     assert not rig.rows("SELECT FROM syncer.alert WHERE acknowledged_at IS NOT NULL")
 
     answer = page.post("/alert/acknowledge", data=form, headers=here)

@@ -11,8 +11,9 @@ import pytest
 from syncer.alerts.names import RULE_NAMES
 from syncer.alerts.policy import Group, Policy, Tier
 from syncer.alerts.rules import RULES, Finding, deadline, judge, watches
-from syncer.store.alert_facts import Deaf, Facts, Forecast, FullPull, Trouble
+from syncer.store.alert_facts import Facts, Forecast, FullPull, Trouble
 from syncer.store.alert_files import Count, Crowd, Watch
+from syncer.store.reach import Deaf
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

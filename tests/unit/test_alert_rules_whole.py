@@ -10,8 +10,9 @@ import pytest
 from syncer.alerts.policy import Group, Policy, Tier
 from syncer.alerts.rules import Finding, judge, watches
 from syncer.alerts.tuning import Tuning
-from syncer.store.alert_facts import Deaf, Facts, FullPull, Trouble
+from syncer.store.alert_facts import Facts, FullPull, Trouble
 from syncer.store.alert_files import EXPIRING, OVERDUE, VANISHED, Count, Crowd, Watch
+from syncer.store.reach import Deaf
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
