@@ -64,7 +64,7 @@ SECONDS ?= 60
 steps: $(VENV)/.installed-dev
 	$(BIN)/python -m campaign.steps --steps $(STEPS) --seed $(SEED)
 campaign: $(VENV)/.installed-dev
-	$(BIN)/python -m campaign.kills --rounds $(ROUNDS) --seed $(SEED)
+	$(BIN)/python -m campaign.kills --rounds $(ROUNDS) --seed $(SEED) $(if $(WORLDS),--worlds $(WORLDS))
 planted: $(VENV)/.installed-dev
 	$(BIN)/python -m campaign.planted
 

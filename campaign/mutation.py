@@ -72,7 +72,7 @@ def mutate(room: str) -> Score:
     for name in tests:
         shutil.copy(_ROOT / "tests" / "unit" / name, place / "tests" / name)
     (place / "pyproject.toml").write_text(_SETTINGS.format(files=files), encoding="utf-8")
-    said = _mutmut(place, "run", "--max-children", "2")
+    said = _mutmut(place, "run", "--max-children", "1")
     fates = dict(_MUTANT.findall(_mutmut(place, "results", "--all", "true")))
     if not fates:
         raise RuntimeError(f"mutmut told nothing of {room}: {said[-2000:]}")

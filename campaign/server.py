@@ -22,6 +22,7 @@ from syncer.postgres.server import EmbeddedPostgres
 
 _SETTINGS = {"max_connections": "60", "checkpoint_timeout": "30s"}
 _DISK = "24m"
+# It names a socket in the pooler's own directory; nothing listens on the network.
 _POOLER_PORT = 6439
 _POOLER = """[databases]
 * = host={sockets}
@@ -41,8 +42,7 @@ logfile = {run}/log
 class Server:
     """The server, a small disk of its own for what tables it is told to keep there, and a pooler; a context manager."""
 
-    def __init__(self, number: int = 0) -> None:
-        self._pooler_port = _POOLER_PORT + number
+    def __init__(self) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="syncer-campaign-", dir="/var/tmp"))
         self.home.chmod(0o755)
         self._postgres = EmbeddedPostgres(self.home / "postgres", server_settings=_SETTINGS)
@@ -150,16 +150,16 @@ class Server:
             run.mkdir(exist_ok=True)
             run.chmod(0o777)
             (run / "users").write_text(f'"{USER}" "{PASSWORD}"\n', encoding="utf-8")
-            text = _POOLER.format(sockets=self._postgres._sockets, run=run, port=self._pooler_port)
+            text = _POOLER.format(sockets=self._postgres._sockets, run=run, port=_POOLER_PORT)
             (run / "pooler.ini").write_text(text, encoding="utf-8")
             as_user = ["-u", "nobody"] if os.geteuid() == 0 else []
             self._pooler = subprocess.Popen(
                 ["pgbouncer", "-q", *as_user, run / "pooler.ini"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
             ends = time.monotonic() + 20
-            while not (run / f".s.PGSQL.{self._pooler_port}").exists() and time.monotonic() < ends:
+            while not (run / f".s.PGSQL.{_POOLER_PORT}").exists() and time.monotonic() < ends:
                 time.sleep(0.05)
-        yield f"postgresql://{USER}:{PASSWORD}@/{database}?host={run}&port={self._pooler_port}"
+        yield f"postgresql://{USER}:{PASSWORD}@/{database}?host={run}&port={_POOLER_PORT}"
 
     def kill_pooler(self) -> None:
         """Kill the pooler (-9); the next `pooled` starts one."""

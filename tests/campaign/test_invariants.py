@@ -157,6 +157,7 @@ def test_the_document_names_every_guarantee_and_no_other() -> None:
         "quota_is_kept",
         "everything_is_found_in_the_end",
         "every_message_arrives_in_the_end",
+        "a_killed_migration_is_taken_up",
         "a_failure_is_told_in_a_sentence",
         "no_secret_is_told",
         "a_command_comes_to_its_end",

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 
-from campaign.kills import campaign
-
-SYNCER = Path(sys.executable).with_name("syncer")
+from campaign.kills import Campaign, parts
 
 
 @pytest.mark.timeout(600)
 def test_rounds_of_kills_and_outages_break_nothing() -> None:
-    assert campaign(8, seed=2, syncer=SYNCER, lanes=1).rounds == 8
+    tally = Campaign(parts(8, seed=2)).play()
+    assert (tally.rounds, tally.broken) == (8, [])
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_a_hundred_rounds_break_nothing() -> None:
-    assert campaign(100, seed=3, syncer=SYNCER, lanes=2).rounds == 100
+    tally = Campaign(parts(100, seed=3), lanes=2).play()
+    assert (tally.rounds, tally.broken) == (100, [])

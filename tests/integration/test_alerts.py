@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
+from campaign.statements import killed_before_statement
 from syncer.alerts.dispatch import send_due
 from syncer.errors import SettingsError
 from syncer.settings import Tier, load_settings
@@ -23,7 +24,6 @@ from syncer.store.database import connect
 
 from .place import DAY, HOUR, Place, kinds
 from .recipients import Inbox, inboxes
-from .statements import killed_before_statement
 
 
 def test_a_first_run_over_an_old_account_sends_one_digest_a_tier(place: Place, inbox: Inbox) -> None:

@@ -19,6 +19,7 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
+from campaign.statements import killed_before_statement
 from syncer.model import PullKind
 from syncer.simulator import World
 from syncer.store.alerts import acknowledge
@@ -26,7 +27,6 @@ from syncer.store.database import connect
 
 from .conftest import Rig
 from .recipients import OK, Answer, Inbox, inboxes
-from .statements import killed_before_statement
 
 Simulated = Callable[..., Rig]
 START = datetime(2026, 3, 1, tzinfo=UTC)

@@ -8,13 +8,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from campaign.statements import before_statement
 from syncer.postgres.server import EmbeddedPostgres
 from syncer.pull.run import Progress
 from syncer.simulator import World
 from syncer.store.migrate import upgrade
 
 from .conftest import Rig
-from .statements import before_statement
 
 Simulated = Callable[..., Rig]
 PAGES = 40

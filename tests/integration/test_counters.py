@@ -8,6 +8,7 @@ from itertools import count
 
 import pytest
 
+from campaign.statements import killed_before_statement
 from syncer.simulator import Behaviour, Faults, World, coded, http_error, lost_reply
 from syncer.source.tally import Tally
 from syncer.store import counters
@@ -15,7 +16,6 @@ from syncer.store.database import connect
 from syncer.store.retention import Keep, prune
 
 from .conftest import Rig
-from .statements import killed_before_statement
 
 Simulated = Callable[..., Rig]
 SMALL = {"page_size": "10"}

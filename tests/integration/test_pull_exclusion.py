@@ -12,12 +12,12 @@ from typing import Any
 import psycopg
 import pytest
 
+from campaign.statements import before_statement, killed_before_statement
 from syncer.errors import Busy, Fenced
 from syncer.pull.run import RunResult
 from syncer.simulator import Behaviour, End, World
 
 from .conftest import Rig
-from .statements import before_statement, killed_before_statement
 
 Simulated = Callable[..., Rig]
 SMALL: Mapping[str, str] = {"page_size": "10"}

@@ -9,11 +9,11 @@ from typing import Any
 import psycopg
 import pytest
 
+from campaign.statements import killed_before_statement
 from syncer.pull.run import RunResult
 from syncer.simulator import Behaviour, End, Faults, Simulator, World, lost_reply, on
 
 from .conftest import Rig
-from .statements import killed_before_statement
 
 Simulated = Callable[..., Rig]
 SMALL: Mapping[str, str] = {"page_size": "10", "recent_overlap": "0s"}

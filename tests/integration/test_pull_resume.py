@@ -9,11 +9,11 @@ from random import Random
 
 import pytest
 
+from campaign.statements import killed_before_statement
 from syncer.errors import Endless
 from syncer.simulator import Behaviour, End, Faults, Simulator, World, always, coded, lost_reply, on
 
 from .conftest import Rig
-from .statements import killed_before_statement
 
 Simulated = Callable[..., Rig]
 SMALL: Mapping[str, str] = {"page_size": "10"}

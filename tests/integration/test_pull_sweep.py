@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from campaign.statements import killed_before_statement
 from syncer.errors import Refused, SweepRefused
 from syncer.simulator import (
     Behaviour,
@@ -31,7 +32,6 @@ from syncer.simulator import (
 )
 
 from .conftest import MakeRig, Rig
-from .statements import killed_before_statement
 
 Simulated = Callable[..., Rig]
 SMALL: Mapping[str, str] = {"page_size": "10"}

@@ -44,6 +44,9 @@ def finding(new: int = 0, first_end: datetime = NOW + 5 * DAY, **given: Any) -> 
     return Finding(**{"rule": "expiring", "severity": "warning", "tier": "7d", "crowd": crowd, "watch": WATCH, **given})
 
 
+OVERLOOKED = alert(raised_at=NOW - DAY, escalated_at=NOW, messaged_at=NOW - DAY)
+
+
 @pytest.mark.parametrize(
     ("before", "now", "step"),
     [
@@ -58,6 +61,7 @@ def finding(new: int = 0, first_end: datetime = NOW + 5 * DAY, **given: Any) -> 
         (alert(announced=Mark(NOW - DAY)), finding(new=5), Step.UPDATE),
         (alert(announced=None), finding(new=5), Step.UPDATE),
         (alert(), finding(new=5, first_end=NOW + 23 * HOUR), Step.UPDATE),
+        (alert(), finding(new=5, first_end=NOW + 24 * HOUR), Step.UPDATE),
         (alert(), finding(new=5, first_end=NOW + 25 * HOUR), Step.COUNT),
         (alert(raised_at=NOW - 4 * HOUR), finding(), Step.ESCALATE),
         (alert(raised_at=NOW - 4 * HOUR, escalated_at=NOW), finding(), Step.COUNT),
@@ -66,6 +70,9 @@ def finding(new: int = 0, first_end: datetime = NOW + 5 * DAY, **given: Any) -> 
         (alert(raised_at=NOW - 4 * HOUR, snoozed_until=NOW + HOUR), finding(), Step.COUNT),
         (alert(raised_at=NOW - DAY, escalated_at=NOW, messaged_at=NOW - DAY), finding(), Step.REMIND),
         (alert(acknowledged_at=NOW, messaged_at=NOW - DAY), finding(), Step.COUNT),
+        (OVERLOOKED, finding(crowd=Crowd(Count(10, 10, NOW + DAY), rest=Count())), Step.COUNT),
+        (OVERLOOKED, finding(crowd=Crowd(Count(10, 10, NOW + DAY), rest=Count(1, 1, NOW + DAY))), Step.REMIND),
+        (OVERLOOKED, finding(crowd=Crowd(), watch=None), Step.REMIND),
         (alert(acknowledged_at=NOW, announced=Mark(NOW - DAY)), finding(new=1), Step.UPDATE),
         (alert(snoozed_until=NOW + 2 * DAY, announced=Mark(NOW - DAY)), finding(new=1), Step.COUNT),
         (alert(snoozed_until=NOW + 2 * DAY, announced=Mark(NOW - DAY)), finding(1, NOW + DAY), Step.UPDATE),
@@ -89,6 +96,9 @@ def test_newcomers_that_would_leave_in_the_quiet_hours_are_told_before() -> None
     urgent = finding(new=1, first_end=evening + 9 * HOUR)
     assert next_step(last, urgent, POLICY, evening) is Step.COUNT
     assert next_step(last, urgent, replace(POLICY, quiet=QUIET), evening) is Step.UPDATE
+    # critical ones go out in the quiet hours, and so need no hurry
+    grave, graver = replace(last, severity="critical"), replace(urgent, severity="critical")
+    assert next_step(grave, graver, replace(POLICY, quiet=QUIET), evening) is Step.COUNT
 
 
 @pytest.mark.parametrize(
@@ -97,17 +107,24 @@ def test_newcomers_that_would_leave_in_the_quiet_hours_are_told_before() -> None
         (Step.RAISE, finding(severity="info"), 12, 12),
         (Step.RAISE, finding(severity="info"), 23, 31),
         (Step.RAISE, finding(severity="critical"), 23, 23),
+        (Step.RAISE, finding(crowd=Crowd(Count(10, 10, NOW.replace(hour=23) + HOUR))), 23, 23),
         (Step.UPDATE, finding(new=1, first_end=NOW.replace(hour=23) + 9 * HOUR), 23, 23),
         (Step.UPDATE, finding(new=1, first_end=NOW.replace(hour=23) + 10 * HOUR), 23, 31),
         (Step.REMIND, finding(crowd=Crowd(Count(10, 10, NOW.replace(hour=23) + HOUR))), 23, 31),
         (Step.REMIND, finding(new=1, first_end=NOW.replace(hour=23) + HOUR), 23, 23),
         (Step.RESOLVE, None, 12, 13),
         (Step.RESOLVE, None, 23, 31),
+        (Step.RESOLVE, finding(severity="critical"), 23, 31),
     ],
 )
 def test_quiet_hours_hold_back_what_can_wait(step: Step, found: Finding | None, at: int, goes: int) -> None:
     now = NOW.replace(hour=at)
     assert may_go(step, found, alert(), replace(POLICY, quiet=QUIET), now) == NOW.replace(hour=0) + goes * HOUR
+
+
+def test_the_end_of_a_critical_alert_is_told_in_the_quiet_hours_too() -> None:
+    now, grave = NOW.replace(hour=23), alert(severity="critical")
+    assert may_go(Step.RESOLVE, None, grave, replace(POLICY, quiet=QUIET), now) == now + SETTLE
 
 
 def test_quiet_hours_end_by_the_clock_on_the_wall_when_clocks_change() -> None:
