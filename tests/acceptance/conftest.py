@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from syncer.cli.main import main
 from syncer.simulator import SECRET_ID, SECRET_KEY, Simulator
 
 SYNCER = Path(sys.executable).with_name("syncer")
@@ -29,6 +32,37 @@ DOCUMENT = {
     "expireTime": "expires_at",
     "url": "url",
 }
+
+
+def run_inside(
+    environ: Mapping[str, str], *arguments: str, directory: Path | None = None, umask: int | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the command in this process, where it sees `environ` alone: a tenth of what a process of its own costs.
+
+    For what says nothing of processes; each exit code, and whatever is about signals, pipes, terminals and kills, is
+    seen with the installed command.
+    """
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="") for _ in range(2))
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        for name in os.environ:
+            patch.delenv(name)
+        for name, value in environ.items():
+            patch.setenv(name, value)
+        patch.setattr(sys, "argv", ["syncer", *arguments])
+        patch.setattr(sys, "stdin", io.StringIO())
+        patch.chdir(directory or Path.cwd())
+        before = None if umask is None else os.umask(umask)
+        try:
+            with pytest.raises(SystemExit) as ended:
+                main()
+        finally:
+            if before is not None:
+                os.umask(before)
+    texts = []
+    for stream in (out, err):
+        stream.flush()
+        texts.append(stream.buffer.getvalue().decode())  # type: ignore[attr-defined] # a BytesIO
+    return subprocess.CompletedProcess(arguments, int(str(ended.value.code or 0)), *texts)
 
 
 class Command:
@@ -71,6 +105,10 @@ class Command:
         process = self.start(*arguments)
         out, err = process.communicate(timeout=seconds)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def run_inside(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the command in this process: see there."""
+        return run_inside(self.environ, *arguments)
 
     def rows(self, query: str, *parameters: Any) -> list[dict[str, Any]]:
         """Ask the database."""

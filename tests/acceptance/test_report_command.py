@@ -16,6 +16,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from .conftest import run_inside
+
 SYNCER = Path(sys.executable).with_name("syncer")
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -46,13 +48,19 @@ def run(database: str, tmp_path: Path) -> Run:
 
 
 @pytest.fixture
+def run_here(run: Run, database: str, here: Path) -> Run:
+    """Return a function that does the same inside this process."""
+    environ = {"SYNCER_DATABASE_URL": database}
+    return lambda *arguments, umask=0o022: run_inside(environ, "report", *arguments, directory=here, umask=umask)
+
+
+@pytest.fixture
 def here(run: Run, tmp_path: Path) -> Path:
     return tmp_path / "here"
 
 
-def test_into_a_pipe_the_page_is_written_to_standard_output(run: Run, here: Path) -> None:
-    for arguments in ([], ["--output", "-"]):
-        ended = run(*arguments)
+def test_into_a_pipe_the_page_is_written_to_standard_output(run: Run, run_here: Run, here: Path) -> None:
+    for ended in (run(), run_here("--output", "-")):
         assert (ended.returncode, ended.stderr) == (0, "")
         assert ended.stdout.startswith('<!DOCTYPE html>\n<html lang="en">')
         assert ended.stdout.endswith("</html>\n")
@@ -72,22 +80,22 @@ def test_on_a_terminal_it_is_a_file_and_the_command_says_which(run: Run, here: P
     assert ended.stderr == f"the report is in {page.name}\n"
 
 
-def test_a_page_replaces_the_old_one_whole_and_is_not_for_everybody(run: Run, here: Path) -> None:
+def test_a_page_replaces_the_old_one_whole_and_is_not_for_everybody(run_here: Run, here: Path) -> None:
     page = here / "page.html"
     page.write_text("old")
     page.chmod(0o666)
-    assert run("--output", "page.html", "--lang", "zh").returncode == 0
+    assert run_here("--output", "page.html", "--lang", "zh").returncode == 0
     assert '<html lang="zh-CN">' in page.read_text("utf-8")
     assert page.stat().st_mode & 0o777 == 0o640
-    assert run("--output", "page.html", umask=0o077).returncode == 0
+    assert run_here("--output", "page.html", umask=0o077).returncode == 0
     assert page.stat().st_mode & 0o777 == 0o600
     assert [each.name for each in here.iterdir()] == ["page.html"]
 
 
-def test_a_link_stays_a_link(run: Run, here: Path) -> None:
+def test_a_link_stays_a_link(run_here: Run, here: Path) -> None:
     (here / "target").mkdir()
     (here / "link.html").symlink_to("target/page.html")
-    assert run("--output", "link.html").returncode == 0
+    assert run_here("--output", "link.html").returncode == 0
     assert (here / "link.html").is_symlink()
     assert (here / "target" / "page.html").read_text("utf-8").startswith("<!DOCTYPE")
 
@@ -102,20 +110,20 @@ def test_what_is_no_regular_file_is_written_and_not_replaced(run: Run, here: Pat
 
 
 @pytest.mark.parametrize("output", ["missing/page.html", ".", "x" * 300])
-def test_a_place_that_cannot_be_written_is_a_sentence(run: Run, here: Path, output: str) -> None:
-    ended = run("--output", output)
+def test_a_place_that_cannot_be_written_is_a_sentence(run_here: Run, here: Path, output: str) -> None:
+    ended = run_here("--output", output)
     assert ended.returncode == 2
     assert ended.stderr.startswith(f"syncer: --output {output}: ")
     assert list(here.iterdir()) == []
 
 
-def test_a_failure_leaves_the_old_page(run: Run, here: Path, database: str) -> None:
+def test_a_failure_leaves_the_old_page(run_here: Run, here: Path, database: str) -> None:
     page = here / "page.html"
     page.write_text("old")
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("ALTER VIEW report.pulls RENAME TO elsewhere")
         try:
-            ended = run("--output", "page.html")
+            ended = run_here("--output", "page.html")
         finally:
             connection.execute("ALTER VIEW report.elsewhere RENAME TO pulls")
     assert ended.returncode == 5
@@ -123,16 +131,16 @@ def test_a_failure_leaves_the_old_page(run: Run, here: Path, database: str) -> N
     assert [each.read_text() for each in here.iterdir()] == ["old"]
 
 
-def test_tables_for_programs(run: Run, here: Path, database: str) -> None:
+def test_tables_for_programs(run_here: Run, here: Path, database: str) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("INSERT INTO syncer.source (source, account) VALUES ('a', 'x'), ('b', 'x')")
-    found = json.loads(run("--format", "json", "--table", "sources").stdout)
+    found = json.loads(run_here("--format", "json", "--table", "sources").stdout)
     assert [each["source"] for each in found] == ["a", "b"]
-    ended = run("--format", "csv", "--table", "sources", "--source", "b", "--output", "sources.csv")
+    ended = run_here("--format", "csv", "--table", "sources", "--source", "b", "--output", "sources.csv")
     assert ended.stdout == ""
     (only,) = csv.DictReader(io.StringIO((here / "sources.csv").read_bytes().decode(), newline=""))
     assert only["source"] == "b"
-    assert json.loads(run("--format", "json", "--table", "backups").stdout) == []
+    assert json.loads(run_here("--format", "json", "--table", "backups").stdout) == []
 
 
 @pytest.mark.parametrize(
@@ -144,8 +152,8 @@ def test_tables_for_programs(run: Run, here: Path, database: str) -> None:
         (["--source", "nobody"], "nobody"),
     ],
 )
-def test_mistakes_are_explained(run: Run, here: Path, arguments: list[str], named: str) -> None:
-    ended = run(*arguments)
+def test_mistakes_are_explained(run_here: Run, here: Path, arguments: list[str], named: str) -> None:
+    ended = run_here(*arguments)
     assert ended.returncode == 2
     assert named in ended.stderr
     assert list(here.iterdir()) == []

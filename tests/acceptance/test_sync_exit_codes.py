@@ -62,7 +62,7 @@ def test_a_wrong_key_is_3_within_seconds_in_one_sentence(command: MakeCommand) -
     assert syncer.simulator.call_count == 1
     assert "SYNCER_SECRET_KEY" in document["error"]
     assert (document["outcome"], document["source"], document["kind"]) == ("failed", "default", "full")
-    plain = syncer.run("sync")
+    plain = syncer.run_inside("sync")
     assert plain.stderr.count("syncer: ") == 1
 
 
@@ -73,9 +73,9 @@ def test_the_api_away_is_4_and_resumable(command: MakeCommand) -> None:
     assert (document["outcome"], document["pages"]) == ("failed", 2)
     syncer.simulator.faults = Faults()
     syncer.simulator.down()
-    failed(syncer.run("sync", "--json"), 4)
+    failed(syncer.run_inside("sync", "--json"), 4)
     syncer.simulator.up()
-    again = json.loads(syncer.run("sync", "--json").stdout)
+    again = json.loads(syncer.run_inside("sync", "--json").stdout)
     assert (again["resumed"], again["outcome"], again["api_calls"]) == (True, "complete", 3)
 
 
@@ -91,8 +91,8 @@ def test_the_database_gone_in_the_middle_is_5_and_resumable(command: MakeCommand
     syncer = command(SMALL, world=World(100))
     terminate = "SELECT pg_terminate_backend(backend_pid) FROM syncer.lease"
     syncer.simulator.schedule = {3: lambda _: syncer.rows(terminate)}
-    failed(syncer.run("sync", "--json"), 5)
-    again = json.loads(syncer.run("sync", "--json").stdout)
+    failed(syncer.run_inside("sync", "--json"), 5)
+    again = json.loads(syncer.run_inside("sync", "--json").stdout)
     assert (again["resumed"], again["outcome"]) == (True, "complete")
     syncer.assert_equals_listing()
 
@@ -106,7 +106,7 @@ def test_another_schema_is_5_and_says_what_to_do(command: MakeCommand, empty_dat
     elif revision == "newer":
         upgrade(empty_database)
         syncer.rows("WITH u AS (UPDATE syncer.alembic_version SET version_num = '9999') SELECT 1")
-    document = failed(syncer.run("sync", "--json"), 5)
+    document = failed(syncer.run_inside("sync", "--json"), 5)
     assert ("Upgrade syncer" if revision == "newer" else "syncer migrate") in document["error"]
     assert HEAD in document["error"]
     assert syncer.simulator.call_count == 0
@@ -116,11 +116,15 @@ def test_migrate_mends_an_old_schema_and_says_so(command: MakeCommand, empty_dat
     syncer = command(SMALL, world=World(50))
     syncer.database = syncer.environ["SYNCER_DATABASE_URL"] = empty_database
     assert json.loads(syncer.run("migrate", "--json").stdout) == {"before": None, "after": HEAD, "changed": True}
-    assert json.loads(syncer.run("migrate", "--json").stdout) == {"before": HEAD, "after": HEAD, "changed": False}
+    assert json.loads(syncer.run_inside("migrate", "--json").stdout) == {
+        "before": HEAD,
+        "after": HEAD,
+        "changed": False,
+    }
     downgrade(empty_database, "0001")
-    assert syncer.run("sync").returncode == 5
-    assert syncer.run("migrate").returncode == 0
-    assert syncer.run("sync").returncode == 0
+    assert syncer.run_inside("sync").returncode == 5
+    assert syncer.run_inside("migrate").returncode == 0
+    assert syncer.run_inside("sync").returncode == 0
     syncer.assert_equals_listing()
 
 
@@ -133,7 +137,7 @@ def test_bad_and_misspelt_settings_are_2_all_at_once(command: MakeCommand) -> No
         "SYNCER_PREFIXX": "a",
     }
     del syncer.environ["SYNCER_SECRET_KEY"]
-    document = failed(syncer.run("sync", "--json"), 2)
+    document = failed(syncer.run_inside("sync", "--json"), 2)
     for name in ("SYNCER_PAGE_SIZE", "SYNCER_LEASE", "SYNCER_SWEEP_BRAKE", "SYNCER_PREFIXX"):
         assert name in document["error"]
     assert syncer.simulator.call_count == 0
@@ -142,7 +146,7 @@ def test_bad_and_misspelt_settings_are_2_all_at_once(command: MakeCommand) -> No
 def test_missing_credentials_are_2_and_named(command: MakeCommand) -> None:
     syncer = command(world=World(50))
     del syncer.environ["SYNCER_SECRET_KEY"], syncer.environ["SYNCER_SECRET_ID"]
-    document = failed(syncer.run("sync", "--json"), 2)
+    document = failed(syncer.run_inside("sync", "--json"), 2)
     assert "SYNCER_SECRET_ID" in document["error"]
     assert "SYNCER_SECRET_KEY" in document["error"]
 
@@ -155,12 +159,12 @@ def test_options_that_exclude_each_other_are_2(command: MakeCommand) -> None:
 
 def test_the_brake_is_6_with_outcome_complete(command: MakeCommand) -> None:
     syncer = command(SMALL, world=World(100))
-    assert syncer.run("sync").returncode == 0
+    assert syncer.run_inside("sync").returncode == 0
     syncer.simulator.world.delete(*syncer.simulator.world.ids()[:40])
     document = failed(syncer.run("sync", "--json"), 6)
     assert (document["outcome"], document["gone"]) == ("complete", 0)
     assert "--allow-sweep" in document["error"]
-    allowed = json.loads(syncer.run("sync", "--allow-sweep", "--json").stdout)
+    allowed = json.loads(syncer.run_inside("sync", "--allow-sweep", "--json").stdout)
     assert (allowed["outcome"], allowed["gone"]) == ("complete", 40)
 
 
@@ -180,7 +184,7 @@ def test_a_signal_ends_it_with_the_page_in_hand_committed(
     document = failed(subprocess.CompletedProcess((), running[0].returncode, out, err), code)
     assert (document["outcome"], document["pages"], document["files"]) == ("stopped", 4, 80)
     assert syncer.simulator.call_count == 4
-    again = json.loads(syncer.run("sync", "--json").stdout)
+    again = json.loads(syncer.run_inside("sync", "--json").stdout)
     assert (again["resumed"], again["api_calls"]) == (True, 6)
     syncer.assert_equals_listing()
 
@@ -231,17 +235,21 @@ def test_no_secret_is_shown_however_much_is_logged(command: MakeCommand) -> None
     syncer = command({**SMALL, "log_level": "debug", "retry_for": "1s"}, world=World(50))
     syncer.environ["SYNCER_TOKEN"] = "hunter2"
     url = make_url(syncer.database)
-    for faults in (Faults(), always(coded(4100)), always(coded(6000))):
+    for run, faults in (
+        (syncer.run, Faults()),
+        (syncer.run_inside, always(coded(4100))),
+        (syncer.run_inside, always(coded(6000))),
+    ):
         syncer.simulator.faults = faults
-        done = syncer.run("sync")
+        done = run("sync")
         assert not SECRETS.search(done.stdout + done.stderr)
     syncer.simulator.down()
-    done = syncer.run("sync")
+    done = syncer.run_inside("sync")
     assert done.returncode == 4
     assert not SECRETS.search(done.stdout + done.stderr)
     absent = url.set(database="absent", username="nobody", password="hunter2")
     syncer.environ["SYNCER_DATABASE_URL"] = absent.render_as_string(hide_password=False)
-    assert not SECRETS.search(syncer.run("sync").stderr)
+    assert not SECRETS.search(syncer.run_inside("sync").stderr)
 
 
 def memory(syncer: Command, files: int) -> int:

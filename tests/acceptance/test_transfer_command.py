@@ -43,18 +43,18 @@ def test_from_the_embedded_database_to_ones_own(embedded: Command, home: Path, e
     assert {path.name for path in home.iterdir()} == {"postgres", "syncer.export"}
 
     user.environ["SYNCER_DATABASE_URL"] = user.database = empty_database
-    refused = user.run("import", str(file))
+    refused = user.run_inside("import", str(file))
     assert (refused.returncode, refused.stderr.count("syncer migrate")) == (5, 1)
-    assert user.run("migrate").returncode == 0
+    assert user.run_inside("migrate").returncode == 0
     moved = user.run("import", str(file), "--json")
     assert moved.returncode == 0, moved.stderr
     assert json.loads(moved.stdout)["rows"]["pull"] == 1
     user.assert_equals_listing()
 
     user.simulator.world.delete(user.simulator.world.ids()[0])
-    again = json.loads(user.run("sync", "--json").stdout)
+    again = json.loads(user.run_inside("sync", "--json").stdout)
     assert (again["pull_id"], again["verdict"], again["inserted"], again["gone"]) == (2, "proven", 0, 1)
-    assert user.run("import", str(file)).returncode == 2
+    assert user.run_inside("import", str(file)).returncode == 2
 
 
 def test_mistakes_end_with_a_sentence(command: MakeCommand, tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_mistakes_end_with_a_sentence(command: MakeCommand, tmp_path: Path) -> N
         (("import", str(tmp_path)), "cannot be read: Is a directory"),
         (("import", str(there)), "no whole export of syncer"),
     ):
-        told = user.run(*arguments)
+        told = user.run_inside(*arguments)
         assert told.returncode == 2, told.stderr
         assert sentence in " ".join(told.stderr.split())
         assert "Traceback" not in told.stderr
@@ -81,5 +81,5 @@ def test_through_a_pipe(command: MakeCommand, empty_database: str) -> None:
     packed = subprocess.run([SYNCER, "export", "-"], check=True, **arguments).stdout
     assert gzip.decompress(packed).startswith(b'{"syncer_export": 1')
     user.environ["SYNCER_DATABASE_URL"] = empty_database
-    assert user.run("migrate").returncode == 0
+    assert user.run_inside("migrate").returncode == 0
     subprocess.run([SYNCER, "import", "-"], check=True, input=packed, **arguments)

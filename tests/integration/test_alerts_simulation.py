@@ -187,7 +187,7 @@ def live(world: World, dice: Random) -> None:
 
 @pytest.mark.one_server
 @pytest.mark.parametrize(
-    ("days", "seed"), [(5, 1), pytest.param(60, 2, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])]
+    ("days", "seed"), [(4, 1), pytest.param(60, 2, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])]
 )
 def test_every_file_was_in_a_message_before_its_tier_ended_and_no_alert_outlives_its_files(
     simulated: Simulated, monkeypatch: pytest.MonkeyPatch, days: int, seed: int

@@ -47,9 +47,9 @@ def test_counts_that_are_moved_on_equal_those_made_anew(place: Place, tiers: str
     place.pull()
     for number in range(150):
         place.file(f"{dice.choice(['exam', 'other'])}-{number}", dice.randrange(1, 30 * 60) * MINUTE, life=2 * DAY)
-    for step in range(60):
-        place.now += dice.randrange(1, 40) * MINUTE
-        match dice.randrange(12):
+    for step in range(36):
+        place.now += dice.randrange(1, 66) * MINUTE
+        match dice.randrange(8):
             case 0:
                 place.file(f"new-{step}", dice.randrange(1, 30) * HOUR)
             case 1:

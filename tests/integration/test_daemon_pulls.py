@@ -80,7 +80,7 @@ def test_a_new_source_gets_a_full_pull_then_a_recent_one_then_each_when_due(simu
 def test_sigterm_ends_within_a_page_and_the_next_daemon_resumes_at_the_very_page(
     simulated: Simulated, start: Start
 ) -> None:
-    rig = simulated(NEVER, world=World(1000), behaviour=Behaviour(latency=0.5))
+    rig = simulated(NEVER, world=World(1000), behaviour=Behaviour(latency=0.3))
     first = start(rig)
     eventually(lambda: rig.simulator.call_count >= 4, "four calls")
     told = time.monotonic()
@@ -144,9 +144,9 @@ def test_sigint_ends_with_130(simulated: Simulated, start: Start) -> None:
 
 
 def test_kill_9_loses_no_page_and_the_next_daemon_takes_over_at_once(simulated: Simulated, start: Start) -> None:
-    rig = simulated(NEVER, world=World(9000), behaviour=Behaviour(latency=0.1))
+    rig = simulated(NEVER, world=World(6000), behaviour=Behaviour(latency=0.1))
     total = 0
-    for _ in range(3):
+    for _ in range(2):
         daemon = start(rig)
         eventually(lambda enough=total + 8: rig.simulator.call_count >= enough, "eight more calls")
         daemon.send(signal.SIGKILL)
@@ -157,7 +157,7 @@ def test_kill_9_loses_no_page_and_the_next_daemon_takes_over_at_once(simulated: 
     last.wait_for("source_scheduled", next_full="now")  # neither the claim nor the lease of a killed one is waited for
     assert last.wait_for("pull_finished", kind="full")["resumed"]
     rig.assert_equals_listing()
-    assert len(rig.simulator.calls) <= 90 + 3 * 3 + 3
+    assert len(rig.simulator.calls) <= 60 + 2 * 3 + 3
 
 
 def test_two_daemons_never_do_one_due_pull_twice(simulated: Simulated, start: Start) -> None:
@@ -166,18 +166,18 @@ def test_two_daemons_never_do_one_due_pull_twice(simulated: Simulated, start: St
     for daemon in pair:
         daemon.wait_for("source_scheduled")
     eventually(lambda: ended(rig, "recent") == 1, "the first recent pull")
-    for turn in range(2, 6):
+    for turn in range(2, 5):
         make_due(rig, "full")
         eventually(lambda turn=turn: ended(rig, "full") == turn, f"full pull {turn}")
         time.sleep(0.5)  # two polls of each: time enough to do it again
         assert ended(rig, "full") == turn
     assert [daemon.stop() for daemon in pair] == [143, 143]
     assert ended(rig, "recent") == 1
-    assert rig.rows("SELECT count(*) AS n FROM syncer.run")[0]["n"] == 6
+    assert rig.rows("SELECT count(*) AS n FROM syncer.run")[0]["n"] == 5
 
 
 def test_a_daemon_takes_over_from_a_killed_one_without_being_told(simulated: Simulated, start: Start) -> None:
-    rig = simulated(NEVER, world=World(9000), behaviour=Behaviour(latency=0.2))
+    rig = simulated(NEVER, world=World(4000), behaviour=Behaviour(latency=0.2))
     pulling = start(rig)
     pulling.wait_for("pull_started", kind="full")
     watching = start(rig)

@@ -76,8 +76,8 @@ def simulator() -> Iterator[Simulator]:
 
 @pytest.fixture
 def fleet(make_rig: MakeRig, simulator: Simulator, tmp_path: Path) -> Iterator[Fleet]:
-    """Three daemons' worth of 24 sources; none is started yet."""
-    fleet = Fleet(make_rig(simulator, **NEVER), tmp_path, 24)
+    """Three daemons' worth of 15 sources; none is started yet."""
+    fleet = Fleet(make_rig(simulator, **NEVER), tmp_path, 15)
     yield fleet
     for each in fleet.daemons:
         each.close()

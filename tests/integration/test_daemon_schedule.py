@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from syncer.daemon import service
 from syncer.errors import Busy, Fenced, Stopped
 from syncer.model import PullKind
-from syncer.simulator import Behaviour, Fault, Faults, Kind, World
+from syncer.simulator import World
 from syncer.store import leases, pulls, replicas, schedule
 from syncer.store.database import connect, rows
 from syncer.store.replicas import Others
@@ -235,12 +235,8 @@ def test_a_pull_that_heeds_no_stop_is_left_behind_after_the_drain(
     simulated: Simulated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "DRAIN_SECONDS", 0.5)
-    rig = simulated(
-        {"request_timeout": "15s", "retry_for": "0s"},
-        world=World(500),
-        behaviour=Behaviour(),
-        faults=Faults({2: Fault(Kind.DELAY, seconds=30)}),
-    )
+    rig, released = simulated({"request_timeout": "60s", "retry_for": "0s"}, world=World(500)), threading.Event()
+    rig.simulator.schedule = {2: lambda _: released.wait(50)}
     app = rig.app()
     daemon = service.Daemon(app, poll_seconds=0.2)
     stopped_at: list[float] = []
@@ -256,7 +252,8 @@ def test_a_pull_that_heeds_no_stop_is_left_behind_after_the_drain(
     with pytest.raises(Stopped):
         daemon.run()
     assert daemon.stuck
-    assert time.monotonic() - stopped_at[0] < 10
+    assert time.monotonic() - stopped_at[0] < 30
+    released.set()
     stopper.join()
     while daemon.stuck:  # a process would end here; this one must leave no thread behind
         time.sleep(0.05)
