@@ -16,6 +16,7 @@ import sys
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -61,10 +62,20 @@ class Score:
         return [name for name, fate in self.fates.items() if fate not in {"killed", "timeout"}]
 
 
-def mutate(room: str) -> Score:
-    """Run mutmut on one room."""
-    files, tests = ROOMS[room]
+def mutate(room: str, *, go_on: bool = False) -> Score:
+    """Run mutmut on one room; `go_on` keeps what an interrupted run has found, of the same code and tests."""
     place = _WORK / room
+    if not (go_on and (place / "mutants").exists()):
+        _set_up(room, place)
+    said = _mutmut(place, "run", "--max-children", "1")
+    fates = dict(_MUTANT.findall(_mutmut(place, "results", "--all", "true")))
+    if not fates:
+        raise RuntimeError(f"mutmut told nothing of {room}: {said[-2000:]}")
+    return Score(room, fates)
+
+
+def _set_up(room: str, place: Path) -> None:
+    files, tests = ROOMS[room]
     shutil.rmtree(place, ignore_errors=True)
     (place / "tests").mkdir(parents=True)
     shutil.copytree(_ROOT / "syncer", place / "syncer", ignore=shutil.ignore_patterns("__pycache__"))
@@ -72,11 +83,6 @@ def mutate(room: str) -> Score:
     for name in tests:
         shutil.copy(_ROOT / "tests" / "unit" / name, place / "tests" / name)
     (place / "pyproject.toml").write_text(_SETTINGS.format(files=files), encoding="utf-8")
-    said = _mutmut(place, "run", "--max-children", "1")
-    fates = dict(_MUTANT.findall(_mutmut(place, "results", "--all", "true")))
-    if not fates:
-        raise RuntimeError(f"mutmut told nothing of {room}: {said[-2000:]}")
-    return Score(room, fates)
 
 
 def _mutmut(place: Path, *arguments: str) -> str:
@@ -96,10 +102,11 @@ def main() -> int:
     """Mutate the rooms and print what became of it."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
     parser.add_argument("rooms", nargs="*", default=list(ROOMS))
+    parser.add_argument("--go-on", action="store_true", help="keep what an interrupted run found")
     chosen = parser.parse_args()
     explained = tomllib.loads((_ROOT / "campaign" / "survivors.toml").read_text(encoding="utf-8"))
     with ThreadPoolExecutor(2) as pool:
-        scores = list(pool.map(mutate, chosen.rooms))
+        scores = list(pool.map(partial(mutate, go_on=chosen.go_on), chosen.rooms))
     print("| room | mutants | killed | score | survivors explained | not explained |\n|---|---|---|---|---|---|")
     failed = False
     for score in scores:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import structlog
+
 from syncer.alerting import Alerting
 from syncer.alerts.beat import Beat
 from syncer.alerts.notifiers import Surroundings
@@ -24,7 +26,7 @@ from syncer.pull.waiting import StopRequest, Waiting
 from syncer.settings import Settings, SourceSettings
 from syncer.source.client import VodSource
 from syncer.source.quota import Limiter, QuotaLimiter, Unlimited
-from syncer.store import migrate, quota
+from syncer.store import clock, migrate, quota
 from syncer.store.daily import count_day
 from syncer.store.database import Connection, connect
 from syncer.store.pulls import Scope
@@ -33,6 +35,8 @@ from syncer.store.tiers import remember_tiers
 
 if TYPE_CHECKING:
     from syncer.postgres.server import EmbeddedPostgres
+
+_log = structlog.get_logger("syncer")
 
 
 @dataclass
@@ -144,20 +148,29 @@ class App:
     ) -> RunResult:
         waiting = Waiting(time.sleep, self.stop, time.monotonic)
         with connect(url, pinned=True) as connection, self.source(source, connection, waiting) as api:
+            notice_clock(connection)
             tiers = [(tier.name, tier.span, tier.share) for tier in source.expiry_tiers]
             remember_tiers(connection, source.name, tiers)
             result = run_pull(connection, api, wanted, waiting=waiting, on_begin=on_begin, on_progress=on_progress)
             if result.outcome in {"complete", "unproven"}:
                 count_day(connection, source.name, pull_id=result.pull_id)
                 if wanted.kind is PullKind.FULL:
-                    prune(connection, source.name, keep(source), stopping=self.stop.asked)
+                    self._prune(connection, source)
             return result
+
+    def _prune(self, connection: Connection, source: SourceSettings) -> None:
+        """Forget what need not be kept, by a right clock: this machine's is, for the API takes its signatures."""
+        if (ahead := clock.far_ahead(connection, _now())) is not None:
+            _log.warning("clock_far_ahead", source=source.name, seconds=round(ahead.total_seconds()))
+            return
+        prune(connection, source.name, keep(source), stopping=self.stop.asked)
 
     @contextmanager
     def lookup(self, url: str, source: SourceSettings) -> Iterator[Lookup]:
         """Yield a lookup of `source` for the block: what `syncer lookup` asks."""
         waiting = Waiting(time.sleep, self.stop, time.monotonic)
         with connect(url) as connection, self.source(source, connection, waiting) as api:
+            notice_clock(connection)
             yield Lookup(connection, api, scope(source), account=source.account, holder=holder(), stop=self.stop)
 
     @contextmanager
@@ -184,6 +197,12 @@ class App:
             random=random.SystemRandom(),
         ) as api:
             yield api
+
+
+def notice_clock(connection: Connection) -> None:
+    """Say that the database's clock was set back, should it have been; what the later one wrote is then mended."""
+    if (behind := clock.watch(connection)) is not None:
+        _log.warning("clock_set_back", seconds=round(behind.total_seconds()))
 
 
 def _limiter(settings: SourceSettings, connection: Connection | None, waiting: Waiting) -> Limiter:

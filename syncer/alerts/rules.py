@@ -188,17 +188,17 @@ def _failing(facts: Facts, policy: Policy) -> Iterator[Finding]:
 def _refused(facts: Facts, policy: Policy) -> Iterator[Finding]:
     """Find that the API refused for good: credentials, permission, parameters, the account."""
     if facts.trouble and facts.trouble.kind == "refused":
-        yield from _failures("refused", "critical", facts, policy, 1)
+        yield from _failures("refused", "critical", facts, policy)
 
 
 def _clock(facts: Facts, policy: Policy) -> Iterator[Finding]:
     """Find that the API does not take our signatures because this machine's clock is wrong."""
     if facts.trouble and facts.trouble.kind == "clock":
-        yield from _failures("clock", "critical", facts, policy, 1)
+        yield from _failures("clock", "critical", facts, policy)
 
 
-def _failures(rule: str, severity: Severity, facts: Facts, policy: Policy, runs: int) -> Iterator[Finding]:
-    """Find that as many runs in a row failed as raise an alert."""
+def _failures(rule: str, severity: Severity, facts: Facts, policy: Policy, runs: int = 1) -> Iterator[Finding]:
+    """Find that as many runs in a row failed as raise an alert: `runs`, where the rule's parameter has no default."""
     trouble = facts.trouble
     assert trouble is not None
     if trouble.failures >= policy.tuning.number(rule, "runs", runs):

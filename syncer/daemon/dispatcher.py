@@ -9,7 +9,7 @@ from datetime import datetime
 
 import structlog
 
-from syncer.app import App
+from syncer.app import App, notice_clock
 from syncer.daemon.due import due_at, rescheduled
 from syncer.daemon.identity import Identity
 from syncer.daemon.pulls import carry_out
@@ -68,6 +68,7 @@ class Dispatcher:
 
     def look(self, connection: Connection) -> None:
         """Free what the dead hold, and begin what is due; for one thread at a time."""
+        notice_clock(connection)
         app = self._present()
         sources = {source.name: source for source in app.settings.sources}
         new = self._prepared is not app

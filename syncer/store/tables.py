@@ -126,6 +126,16 @@ quota = Table(
     postgresql_with={"fillfactor": 50},
 )
 
+clock = Table(
+    "clock",
+    metadata,
+    Column("one", Boolean, nullable=False, server_default=text("true"), comment="There is one row."),
+    _instant("seen_at", "The latest instant noted; not beyond now.", nullable=False),
+    PrimaryKeyConstraint("one"),
+    CheckConstraint("one", name="one"),
+    comment="The latest instant that was seen: a clock that stands before it was set back.",
+)
+
 pull = Table(
     "pull",
     metadata,

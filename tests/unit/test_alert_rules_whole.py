@@ -83,6 +83,15 @@ def detail_of(number: int, kind: str) -> dict[str, Any]:
             ),
         ),
         (
+            # what is usual is the middle of all the days before
+            facts(fulls=(full(pull_id=9),), day_bytes=(900, 3000, 1000, 1000, 3000)),
+            Finding(
+                "short-pull",
+                "warning",
+                detail={"pull_id": 9, "listed": 1000, "usual": 0, "bytes": 900, "usual_bytes": 2000},
+            ),
+        ),
+        (
             facts(fulls=(full(files=9), full(files=20), full(files=20), full(files=20))),
             Finding("short-pull", "warning", detail={"pull_id": 1, "listed": 9, "usual": 20}),
         ),

@@ -43,6 +43,10 @@ def test_a_page_without_dates_has_no_bounds_and_breaks_no_order() -> None:
     assert machine.page_times(page()) == PageTimes(None, None, ascending=True, descending=True)
 
 
+def test_files_of_one_second_stand_in_either_order() -> None:
+    assert machine.page_times(page(5, 5)) == PageTimes(at(5), at(5), ascending=True, descending=True)
+
+
 def test_a_page_moves_the_bounds_outwards_and_forgets_that_its_context_was_asked_for() -> None:
     after = machine.on_page(BUSY, page(10, 9), seen_before=False)
     reading = Reading(first=at(19), last=at(9), ordered=True)

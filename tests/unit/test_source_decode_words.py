@@ -64,6 +64,9 @@ def test_why_there_is_no_file(entry: Any, reason: str) -> None:
         ("createTime", 0.0, "createTime is a fraction and not a time"),
         ("expireTime", "soon", "expireTime is no time of the form YYYY-MM-DD HH:MM:SS"),
         ("expireTime", "X0000-00-00", "expireTime is no time of the form YYYY-MM-DD HH:MM:SS"),
+        ("expireTime", 0, None),
+        ("expireTime", 1, "expireTime is a number and not a time"),
+        ("expireTime", "2016-11-30 24:00:00", "expireTime is no time of the form YYYY-MM-DD HH:MM:SS"),
     ],
 )
 def test_why_a_field_is_unreadable(field: str, value: Any, reason: str | None) -> None:
@@ -93,6 +96,17 @@ def test_what_is_held_at_the_limits(field: str, value: Any, held: int | None) ->
     assert file is not None
     column = {"size": "size_bytes", "createTime": "created_at"}.get(field, field)
     assert getattr(file, column) == held
+
+
+def test_every_bad_field_is_told() -> None:
+    _, rejection = read({**GOOD, "size": -1, "status": "x"})
+    assert rejection.reason == "size is negative; status is a text that is no number"
+
+
+def test_an_id_of_two_hundred_characters_is_one() -> None:
+    file, rejection = read_entry({"fileId": "x" * 200}, 0, escape=False)
+    assert file is not None
+    assert (file.file_id, rejection) == ("x" * 200, None)
 
 
 def test_an_id_that_cannot_be_stored_is_shown_escaped_and_told() -> None:
@@ -128,9 +142,44 @@ def test_json_without_a_readable_code(document: dict[str, Any]) -> None:
     assert decode(json.dumps(document).encode()) == Malformed("it is JSON without a readable code")
 
 
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "it is empty"),
+        (b" \r\n", "it is empty"),
+        (b"<html>", "it is not JSON"),
+        (b'{"code":0,"fileSet":' + b"[" * 5000, "it is JSON nested too deep"),
+    ],
+)
+def test_why_a_body_is_no_answer(body: bytes, reason: str) -> None:
+    assert decode(body) == Malformed(reason)
+
+
+@pytest.mark.parametrize(
+    ("code", "read"),
+    [
+        (-(2**31) + 1, -(2**31) + 1),
+        ("-2147483647", -(2**31) + 1),
+        ("-5", -5),
+        (2**31, None),
+        ("5-", None),
+        ("--5", None),
+    ],
+)
+def test_a_code_is_an_integer_of_32_bits_or_its_digits(code: Any, read: int | None) -> None:
+    expected = Malformed("it is JSON without a readable code") if read is None else ApiError(read, "")
+    assert decode(json.dumps({"code": code}).encode()) == expected
+
+
+def test_bytes_that_are_no_utf8_are_shown_escaped() -> None:
+    answer = decode(b'{"code":0,"fileSet":[{"fileId":"7","name":"a\xffb"}]}')
+    assert isinstance(answer, Page)
+    assert answer.files[0].name == "a\\udcffb"
+
+
 def test_codes_and_messages_of_any_length_are_cut() -> None:
     newer = decode(json.dumps({"Response": {"Error": {"Code": "C" * 500, "Message": "m"}}}).encode())
     assert newer == ApiError("C" * 99 + "…", "m")
     told = decode(json.dumps({"code": 1, "message": ["m" * 9000]}).encode())
     assert isinstance(told, ApiError)
-    assert len(told.message) == 4000
+    assert told.message == ('["' + "m" * 9000)[:4000]
