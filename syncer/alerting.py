@@ -7,8 +7,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import structlog
 
@@ -23,7 +22,7 @@ from syncer.alerts.policy import Addressee, Group, Policy, QuietHours, Tier
 from syncer.alerts.rules import RECIPIENT
 from syncer.alerts.transitions import Step
 from syncer.errors import SettingsError, SyncerError
-from syncer.schedule import Cron, find_zone
+from syncer.schedule import find_zone
 from syncer.settings import Secret, Settings, SourceSettings
 from syncer.store import alert_marks, alerts, outbox, reach
 from syncer.store.alert_facts import Load
@@ -31,9 +30,6 @@ from syncer.store.database import Connection, connect
 from syncer.store.reach import People
 
 _MINUTES_A_DAY = 1440
-# A schedule's times are counted from here, this many of them at most and no further than a week.
-_MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
-_WEEK, _ENOUGH = timedelta(days=7), 50
 
 _log = structlog.get_logger("syncer.alerts")
 
@@ -259,7 +255,7 @@ class Alerting:
 
     def _loads(self, source: SourceSettings) -> Iterable[Load]:
         for each in self._sharing.get(_account(source), [source]):
-            yield Load(each.name, _times_a_day(each.full_schedule), _times_a_day(each.recent_schedule))
+            yield Load(each.name, each.full_schedule.times_a_day, each.recent_schedule.times_a_day)
 
     @cached_property
     def _sharing(self) -> dict[str, list[SourceSettings]]:
@@ -293,15 +289,6 @@ def _account(source: SourceSettings) -> str:
         return source.account
     except SettingsError:
         return ""
-
-
-@lru_cache(maxsize=256)
-def _times_a_day(cron: Cron) -> float:
-    """Return how often a schedule is due a day, on average."""
-    at, times = _MONDAY, 0
-    while times < _ENOUGH and at < _MONDAY + _WEEK:
-        at, times = cron.next_after(at), times + 1
-    return times / ((at - _MONDAY) / timedelta(days=1))
 
 
 def _new_run_id() -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -28,6 +28,7 @@ _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _LONGEST_MONTHS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _SUNDAY_AT_THE_END = 7
 _NUMBER = re.compile(r"[0-9]{1,3}")
+_FOUR_YEARS = range(date(2024, 1, 1).toordinal(), date(2028, 1, 1).toordinal())
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,26 @@ class Cron:
                     best, last_wall = due, wall + _shift(due, zone)
             if best is not None and wall == last_wall:
                 return best.astimezone(zone)
+
+    @property
+    def times_a_day(self) -> float:
+        """How often the schedule is due a day, on average over four years of the calendar."""
+        return _times_a_day(self.expression)
+
+
+@lru_cache(maxsize=256)
+def _times_a_day(expression: str) -> float:
+    fields = _split(expression)
+    minutes, hours, days, months, weekdays = (field.parse(text) for field, text in zip(_FIELDS, fields, strict=True))
+    weekdays = frozenset(number % 7 for number in weekdays)
+    either = not fields[2].startswith("*") and not fields[4].startswith("*")
+
+    def is_due(day: date) -> bool:
+        by_date, by_weekday = day.day in days, day.isoweekday() % 7 in weekdays
+        return day.month in months and (by_date or by_weekday if either else by_date and by_weekday)
+
+    due = sum(is_due(date.fromordinal(number)) for number in _FOUR_YEARS)
+    return due / len(_FOUR_YEARS) * len(hours) * len(minutes)
 
 
 def _instants(wall: datetime, zone: tzinfo, *, both_passes: bool) -> list[datetime]:

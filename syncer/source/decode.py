@@ -68,9 +68,15 @@ def decode(body: bytes) -> Answer:
         return _newer_form(document)
     if code != 0:
         return ApiError(code, _message(document.get("message")))
-    # Every way in which a text that PostgreSQL cannot hold may come; most pages are spared the search field by field.
-    escape = not valid or any(mark in text for mark in ("\\u0000", "\\ud", "\\uD", "\x00"))
-    return _page(document, escape=escape)
+    return _page(document, escape=not valid or _may_hold_unstorable(body))
+
+
+def _may_hold_unstorable(body: bytes) -> bool:
+    """Tell of every way in which a text that PostgreSQL cannot hold may come: most pages are spared the search.
+
+    In bytes, which are searched ten times as fast as text.
+    """
+    return b"\0" in body or (b"\\u" in body and any(mark in body for mark in (b"\\u0000", b"\\ud", b"\\uD")))
 
 
 def _parse(text: str) -> Any:

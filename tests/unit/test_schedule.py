@@ -286,3 +286,20 @@ def test_settings_are_read_without_loading_anything_slow() -> None:
     loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
     assert "syncer.schedule" in loaded
     assert not {"apscheduler", "pydantic", "sqlalchemy", "requests"} & set(loaded)
+
+
+@pytest.mark.parametrize(
+    ("expression", "times"),
+    [
+        ("15 */6 * * *", 4),
+        ("*/10 8-17 * * *", 60),
+        ("@daily", 1),
+        ("0 3 * * 1", 1 / 7),
+        ("0 3 * * sun,7", 1 / 7),
+        ("0 0 29 2 *", 1 / 1461),
+        ("0 0 1 * *", 48 / 1461),
+        ("0 0 13 * fri", (48 + 208 - 8) / 1461),
+    ],
+)
+def test_times_a_day_are_those_of_the_calendar(expression: str, times: float) -> None:
+    assert parse_cron(expression, "UTC").times_a_day == pytest.approx(times, rel=0.01)
