@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from dataclasses import dataclass, field
+from typing import LiteralString
 
 from limit import copy_at_once, copy_by_pages, rows_of
 from rig import Cost, Listing, Server, servers, sync
@@ -21,12 +22,14 @@ ONE_IN_A_HUNDRED = 0.01
 
 @dataclass
 class Figures:
-    """The costs of each block by its name, a list of rounds each; growth, dead rows and pages' times beside them."""
+    """The costs of each block by its name, a list of rounds each; beside them growth, dead rows, times, bytes kept."""
 
     costs: dict[str, list[Cost]] = field(default_factory=lambda: defaultdict(list))
     growth: list[float] = field(default_factory=list)
     dead: list[float] = field(default_factory=list)
     late: list[float] = field(default_factory=list)
+    stored: list[float] = field(default_factory=list)
+    ledger: list[float] = field(default_factory=list)
     calls: dict[str, int] = field(default_factory=dict)
 
     def of(self, name: str, what: str) -> float:
@@ -62,6 +65,8 @@ def play(server: Server, files: int, figures: Figures) -> None:
         pull("first load")
         figures.late.append(late_against_first(server, ours))
         before = size(server, ours)
+        figures.stored.append(before / files)
+        figures.ledger.append(size(server, ours, "syncer.page") / files)
         for _ in range(UNCHANGED):
             pull("unchanged")
         figures.growth.append(size(server, ours) / before)
@@ -75,9 +80,9 @@ def play(server: Server, files: int, figures: Figures) -> None:
             costs[name].append(copy(server, database, pages))
 
 
-def size(server: Server, database: str) -> float:
-    """Return the bytes of the table of files with its indexes."""
-    return server.ask(database, "SELECT pg_total_relation_size('syncer.file')")
+def size(server: Server, database: str, table: LiteralString = "syncer.file") -> float:
+    """Return the bytes of a table with its indexes."""
+    return server.ask(database, f"SELECT pg_total_relation_size('{table}')")
 
 
 def dead(server: Server, database: str) -> float:
@@ -121,6 +126,10 @@ def show(server: Server, files: int, rounds: int, figures: Figures) -> None:
         ],
     )
     table(["figure", "target", "measured", "kept"], limits(files, figures))
+    say(
+        f"On the disk after the first load: {middle(figures.stored):.0f} bytes a file with all indexes, and "
+        f"{middle(figures.ledger):.1f} bytes a file in the ledger of each full pull.\n"
+    )
 
 
 def limits(files: int, figures: Figures) -> list[list[str]]:
