@@ -126,3 +126,24 @@ def run_roles(database: str) -> None:
     """Run deploy/roles.sql as an administrator does."""
     with psycopg.connect(database, autocommit=True) as administrator:
         administrator.execute(ROLES.read_text())  # type: ignore[arg-type] # the file's own SQL
+
+
+VERDICTS = """
+SELECT p.pull_id, p.kind, p.verdict, p.reason, p.outcome, f.ended, f.complete,
+       CASE WHEN p.kind = 'recent' OR p.finished_at IS NULL OR p.outcome NOT IN ('complete', 'unproven') THEN 'partial'
+            WHEN f.complete AND p.unidentified = 0 AND p.short_pages = 0 AND p.drifted = 0 THEN 'proven'
+            ELSE 'unproven' END AS from_ledger,
+       (SELECT bool_and(holds) FROM report.pull_proof(p.pull_id) WHERE point < 11) AS every_point,
+       (SELECT holds FROM report.pull_proof(p.pull_id) WHERE point = 11) AS last_point
+FROM report.pulls p JOIN report.proof f USING (source, pull_id) WHERE f.last
+"""
+
+
+def check_verdicts(rig: Rig) -> list[dict[str, Any]]:
+    """Assert that each pull's ledger says by itself what report.pulls says; return what it says."""
+    found = rig.rows(VERDICTS)
+    for row in found:
+        assert row["verdict"] == row["from_ledger"], row
+        assert (row["verdict"] == "proven") == row["last_point"], row
+        assert row["every_point"] == row["last_point"], row
+    return found

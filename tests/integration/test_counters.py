@@ -7,7 +7,6 @@ from datetime import timedelta
 
 import pytest
 
-from campaign.statements import killed_before_statement
 from syncer.simulator import Behaviour, Faults, World, coded, http_error, lost_reply
 from syncer.source.tally import Tally
 from syncer.store import counters
@@ -15,6 +14,7 @@ from syncer.store.database import connect
 from syncer.store.retention import Keep, prune
 
 from .conftest import Rig
+from .deaths import Deaths
 
 Simulated = Callable[..., Rig]
 SMALL = {"page_size": "10"}
@@ -76,26 +76,22 @@ def test_totals_follow_a_pull_through_trouble_and_agree_with_it_and_with_the_ser
     assert sum(value for (name, *_), value in found.items() if name == "api_calls") == rig.simulator.call_count
 
 
+@pytest.mark.one_server
 def test_a_run_killed_before_any_of_its_statements_counts_what_it_committed(simulated: Simulated) -> None:
     rig = simulated(SMALL, world=World(15), faults=Faults({2: coded(6000)}))
-    scrape, file, number, ended = Scrapes(rig), rig.simulator.world.ids()[3], 1, 0
-    while True:
-        rig.simulator.world.change(file, name=f"changed-{number}")
-        with killed_before_statement(number) as sent:
+    scrape, file, deaths = Scrapes(rig), rig.simulator.world.ids()[3], Deaths(rig)
+    while deaths.more:
+        rig.simulator.world.change(file, name=f"changed-{deaths.number}")
+        with deaths.next() as sent:
             rig.sync()
-        killed = scrape()
-        if len(sent) < number:
-            break
+        scrape()
         rig.sync()
         found = scrape()
-        pages, before = rig.rows(
+        pages, ended = rig.rows(
             "SELECT sum(pages) AS pages, count(*) FILTER (WHERE outcome = 'complete') AS ended FROM report.pulls"
         )[0].values()
-        assert (found[("pages", "full", "")], found[("pulls", "full", "complete")]) == (pages, before), sent[-1]
-        # what follows the end of a pull, the evaluation of alerts above all, is met here and there
-        number += 1 if killed.get(("pulls", "full", "complete"), 0) == ended else 7
-        ended = before
-    assert number > 30
+        assert (found[("pages", "full", "")], found[("pulls", "full", "complete")]) == (pages, ended), sent[-1]
+    assert deaths.number > 60
 
 
 def test_pruning_lowers_no_total(simulated: Simulated) -> None:

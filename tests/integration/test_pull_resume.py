@@ -14,6 +14,7 @@ from syncer.errors import Endless
 from syncer.simulator import Behaviour, End, Faults, Simulator, World, always, coded, lost_reply, on
 
 from .conftest import Rig
+from .deaths import Deaths
 
 Simulated = Callable[..., Rig]
 SMALL: Mapping[str, str] = {"page_size": "10"}
@@ -38,25 +39,22 @@ def let_the_world_move(world: World, dice: Random) -> None:
 @pytest.mark.one_server
 @every_ending
 def test_a_run_killed_before_any_of_its_statements_loses_nothing(simulated: Simulated, ending: Behaviour) -> None:
-    rig, dice = simulated(SMALL, world=World(35), behaviour=ending), Random(1)
+    rig, dice = simulated(SMALL, world=World(25), behaviour=ending), Random(1)
     rig.sync()
-    deaths = 0
-    for number in count(1):
+    deaths = Deaths(rig)
+    while deaths.more:
         let_the_world_move(rig.simulator.world, dice)
-        with killed_before_statement(number) as sent:
+        with deaths.next() as sent:
             rig.sync()
-        died, committed = len(sent) == number, pages_committed(rig)
+        committed = pages_committed(rig)
         calls = rig.simulator.call_count
         result = rig.sync()
         assert (result.outcome, result.error) == ("complete", None), sent[-1]
         rig.assert_equals_listing()
         assert rig.table() == rig.simulator.table(), sent[-1]
         if result.resumed:
-            assert rig.simulator.call_count - calls <= max(5 - committed, 0) + 3, sent[-1]
-        deaths += died
-        if not died:
-            break
-    assert deaths >= 20
+            assert rig.simulator.call_count - calls <= max(4 - committed, 0) + 3, sent[-1]
+    assert deaths.number > 60
 
 
 @pytest.mark.parametrize("pages", [0, 2])

@@ -6,14 +6,12 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from campaign.statements import killed_before_statement
 from syncer.errors import Refused, SweepRefused
 from syncer.simulator import (
     Behaviour,
@@ -32,6 +30,7 @@ from syncer.simulator import (
 )
 
 from .conftest import MakeRig, Rig
+from .deaths import Deaths
 
 Simulated = Callable[..., Rig]
 SMALL: Mapping[str, str] = {"page_size": "10"}
@@ -196,19 +195,18 @@ def test_allow_sweep_does_not_take_up_a_pull_that_was_begun_without(simulated: S
 
 @pytest.mark.one_server
 def test_the_brake_holds_whenever_the_run_that_braked_is_killed(simulated: Simulated) -> None:
-    rig = simulated(SMALL, world=World(80))
+    rig = simulated(SMALL, world=World(30))
     rig.sync()
-    rig.simulator.world.delete(*rig.simulator.world.ids()[:40])
-    for number in count(10):
-        with killed_before_statement(number) as sent:
+    rig.simulator.world.delete(*rig.simulator.world.ids()[:15])
+    deaths = Deaths(rig, 10)
+    while deaths.more:
+        with deaths.next() as sent:
             rig.sync()
-        if len(sent) < number:
-            break
         unfinished = bool(rig.rows("SELECT FROM syncer.pull WHERE finished_at IS NULL"))
         result = rig.sync()
         assert result.resumed == unfinished
         assert isinstance(result.error, SweepRefused), sent[-1]
-        assert states(rig) == {"live": 80}
+        assert states(rig) == {"live": 30}
 
 
 LOSSES: Mapping[str, Fault] = {

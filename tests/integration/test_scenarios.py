@@ -1,4 +1,4 @@
-"""Every named scenario ends in the table it must end in, with the outcome and the exit code it must have."""
+"""Every named scenario ends in its table, with its outcome and exit code; and each verdict follows from the ledger."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import pytest
 from syncer.simulator.scenarios import SCENARIOS, Scenario, Step
 
 from .conftest import MakeRig, Rig, played
+from .reporting import check_verdicts
 
 
 def play(step: Step, rig: Rig) -> None:
     rig.simulator.next_step()
     result = rig.sync(step.pull, stop_after=step.stop_after)
     assert (result.outcome, 0 if result.error is None else result.error.exit_code) == (step.outcome, step.exit_code)
+    check_verdicts(rig)
 
 
 @pytest.mark.parametrize(

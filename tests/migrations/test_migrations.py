@@ -167,6 +167,7 @@ def test_every_object_and_column_has_a_comment(empty_database: str) -> None:
     assert silent == []
 
 
+@pytest.mark.one_server
 def test_four_processes_at_once_migrate_once(empty_database: str) -> None:
     program = "import sys; from syncer.store.migrate import upgrade; print(upgrade(sys.argv[1]))"
     running = [
