@@ -141,7 +141,7 @@ class Machine(RuleBasedStateMachine):
         }
         model.meanwhile(call, deeds[what])
 
-    @rule(seconds=st.sampled_from([60, HOUR, 3 * HOUR, 13 * HOUR, DAY, 3 * DAY, -30, -HOUR]))
+    @rule(seconds=st.sampled_from([60, HOUR, 3 * HOUR, 13 * HOUR, DAY, 3 * DAY, -30, -HOUR, -3 * DAY]))
     def pass_time(self, seconds: int) -> None:
         self._model.pass_time(seconds)
 

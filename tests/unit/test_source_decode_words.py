@@ -148,6 +148,7 @@ def test_json_without_a_readable_code(document: dict[str, Any]) -> None:
         (b"", "it is empty"),
         (b" \r\n", "it is empty"),
         (b"<html>", "it is not JSON"),
+        (b"[1]", "it is not a JSON object"),
         (b'{"code":0,"fileSet":' + b"[" * 5000, "it is JSON nested too deep"),
     ],
 )
@@ -175,6 +176,22 @@ def test_bytes_that_are_no_utf8_are_shown_escaped() -> None:
     answer = decode(b'{"code":0,"fileSet":[{"fileId":"7","name":"a\xffb"}]}')
     assert isinstance(answer, Page)
     assert answer.files[0].name == "a\\udcffb"
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        (b"a\\ud800b", "a\\ud800b"),
+        (b"a\\uD800b", "a\\ud800b"),
+        (b"a\\u0000b", "a\\u0000b"),
+        (b"a\x00b", "a\\u0000b"),
+        (b"\x00 \\u0000 \\ud800 \\uD800", "\\u0000 \\u0000 \\ud800 \\ud800"),
+    ],
+)
+def test_what_cannot_be_stored_is_shown_escaped_however_it_is_written(written: bytes, shown: str) -> None:
+    answer = decode(b'{"code":0,"fileSet":[{"fileId":"7","name":"' + written + b'"}]}')
+    assert isinstance(answer, Page)
+    assert answer.files[0].name == shown
 
 
 def test_codes_and_messages_of_any_length_are_cut() -> None:
