@@ -182,26 +182,27 @@ def _stale(facts: Facts, policy: Policy) -> Iterator[Finding]:
 def _failing(facts: Facts, policy: Policy) -> Iterator[Finding]:
     """Find that several runs in a row failed or were killed, for a reason that may pass."""
     if facts.trouble and facts.trouble.kind not in {"refused", "clock"}:
-        yield from _failures("failing", "warning", facts, policy, policy.failures)
+        runs = policy.tuning.number("failing", "runs", policy.failures)
+        yield from _failures("failing", "warning", facts, policy, runs)
 
 
 def _refused(facts: Facts, policy: Policy) -> Iterator[Finding]:
     """Find that the API refused for good: credentials, permission, parameters, the account."""
     if facts.trouble and facts.trouble.kind == "refused":
-        yield from _failures("refused", "critical", facts, policy)
+        yield from _failures("refused", "critical", facts, policy, policy.tuning.number("refused", "runs"))
 
 
 def _clock(facts: Facts, policy: Policy) -> Iterator[Finding]:
     """Find that the API does not take our signatures because this machine's clock is wrong."""
     if facts.trouble and facts.trouble.kind == "clock":
-        yield from _failures("clock", "critical", facts, policy)
+        yield from _failures("clock", "critical", facts, policy, policy.tuning.number("clock", "runs"))
 
 
-def _failures(rule: str, severity: Severity, facts: Facts, policy: Policy, runs: int = 1) -> Iterator[Finding]:
-    """Find that as many runs in a row failed as raise an alert: `runs`, where the rule's parameter has no default."""
+def _failures(rule: str, severity: Severity, facts: Facts, policy: Policy, runs: int) -> Iterator[Finding]:
+    """Find that as many runs in a row failed as raise an alert."""
     trouble = facts.trouble
     assert trouble is not None
-    if trouble.failures >= policy.tuning.number(rule, "runs", runs):
+    if trouble.failures >= runs:
         detail = {"failures": trouble.failures, "kind": trouble.kind, "since": trouble.since, "error": trouble.error}
         yield _trouble(rule, severity, policy, detail)
 

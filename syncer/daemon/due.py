@@ -4,7 +4,7 @@
   while the source was busy, count as one.
 - A pull that ended after its due time has served it, whoever started it.
 - An unfinished full pull that nobody pulls is taken up again without waiting for its next time: at once if it was
-  stopped or killed.
+  stopped or killed. What kills its process each time it begins waits as after failures from the third time on.
 - After a failure the next attempt waits 1, then 2, 5 and 10 minutes, full and recent alike.
 - A source's recent pulls begin once a full one has ended: before that they would list everything too.
 """

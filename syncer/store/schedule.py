@@ -20,8 +20,9 @@ class Facts:
     Nobody holds the source. `epoch` is its lease's, and changes with every pull. `next_at` is the due time as last
     written (None: to be decided). `ended_well_at` is when a run of this kind last came to its end, by whomever it was
     started; `last_at` is when the last run ended or, if it was killed, began; `failures` counts the failed runs since
-    one that did not fail, five at most. `unfinished` tells that a full pull can be taken up again; of a recent one it
-    is never said. `pulled` tells that any pull of the source has come to an end.
+    one that did not fail, five at most, or the killed ones in a row beyond two. `unfinished` tells
+    that a full pull can be taken up again; of a recent one it is never said. `pulled` tells that any pull of the source
+    has come to an end.
     """
 
     source: str
@@ -76,11 +77,17 @@ SELECT s.source, syncer.instant() AS now, s.epoch, s.next_at,
        last.*
 FROM candidate s
 CROSS JOIN LATERAL (
-  SELECT max(n.at) FILTER (WHERE n.place = 1) AS last_at, count(*) FILTER (WHERE n.still_failing) AS failures
-  FROM (SELECT coalesce(r.finished_at, r.started_at) AS at, row_number() OVER (ORDER BY r.run_id DESC) AS place,
-               bool_and(r.outcome IS NOT DISTINCT FROM 'failed') OVER (ORDER BY r.run_id DESC) AS still_failing
-        FROM (SELECT * FROM syncer.run WHERE source = s.source AND kind = %(kind)s
-              ORDER BY run_id DESC LIMIT 5) r) n
+  SELECT max(n.at) FILTER (WHERE n.place = 1) AS last_at,
+         count(*) FILTER (WHERE n.alike)
+           - count(*) FILTER (WHERE n.alike AND n.ending = 'killed' AND n.place <= 2) AS failures
+  FROM (SELECT m.*, bool_and(m.ending <> '' AND m.ending = m.newest) OVER (ORDER BY m.place) AS alike
+        FROM (SELECT r.*, row_number() OVER newest_first AS place, first_value(r.ending) OVER newest_first AS newest
+              FROM (SELECT run_id, coalesce(finished_at, started_at) AS at,
+                           CASE WHEN outcome = 'failed' THEN 'failed' WHEN finished_at IS NULL THEN 'killed' ELSE '' END
+                             AS ending
+                    FROM syncer.run WHERE source = s.source AND kind = %(kind)s
+                    ORDER BY run_id DESC LIMIT 5) r
+              WINDOW newest_first AS (ORDER BY r.run_id DESC)) m) n
 ) last
 ORDER BY coalesce(s.next_at, '-infinity'), s.source
 """

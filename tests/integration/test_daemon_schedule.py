@@ -200,6 +200,15 @@ def test_failures_are_those_since_a_run_that_did_not_fail(connection: sa.Connect
     assert only(connection).failures == 0, "it was killed"
 
 
+def test_what_kills_its_process_each_time_waits_from_the_third_time_on(connection: sa.Connection) -> None:
+    add_run(connection, "full", "failed", 9)
+    counted = []
+    for outcome in (None, None, None, None, "stopped", None, "complete"):
+        add_run(connection, "full", outcome, 1)
+        counted.append(only(connection).failures)
+    assert counted == [0, 0, 1, 2, 0, 0, 0]
+
+
 def test_after_a_run_its_due_times_are_to_be_decided_but_not_by_one_that_was_fenced(connection: sa.Connection) -> None:
     ahead = {"full": "5 min", "recent": "6 min"}
 
