@@ -28,6 +28,12 @@ _PINNED = (
     "SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off; "
     "SET plan_cache_mode = force_generic_plan; SET jit = off"
 )
+# A block of the table that is touched first after a checkpoint goes into the WAL whole, most of what a pull with changed
+# files writes: half of it when compressed. A server's own setting is off by default; roles that may set it do.
+_COMPRESSED = (
+    "SELECT set_config('wal_compression', 'on', false) "
+    "WHERE current_setting('wal_compression') = 'off' AND has_parameter_privilege('wal_compression', 'SET')"
+)
 # A server that vanished without a word (a machine that lost power) is noticed within a minute, not within hours.
 _NOTICE_DEAD_SERVERS = {
     "keepalives_idle": 30,
@@ -117,7 +123,7 @@ def _set_up(connection: sa.Connection, *, pinned: bool) -> None:
         connection.info[_POOLED] = True
         return
     driver.prepare_threshold = _PREPARE_AFTER
-    connection.exec_driver_sql(f"{_NOTICE_DEAD_CLIENTS}; {_PINNED}" if pinned else _NOTICE_DEAD_CLIENTS)
+    connection.exec_driver_sql(f"{_NOTICE_DEAD_CLIENTS}; {_PINNED}; {_COMPRESSED}" if pinned else _NOTICE_DEAD_CLIENTS)
 
 
 def is_pooled(connection: sa.Connection) -> bool:

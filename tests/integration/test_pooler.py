@@ -57,7 +57,8 @@ def test_nothing_is_left_to_the_next_client(pooler: Pooler, make_rig: MakeRig, s
     rig = through(pooler, make_rig, simulator)
     assert rig.sync().outcome == "complete"
     assert rig.sync("recent").outcome == "complete"
-    ours = ("enable_seqscan", "enable_hashjoin", "plan_cache_mode", "jit", "client_connection_check_interval")
+    planner = ("enable_seqscan", "enable_hashjoin", "plan_cache_mode", "jit")
+    ours = (*planner, "client_connection_check_interval", "wal_compression")
     for _ in range(6):
         with psycopg.connect(pooler.url, autocommit=True, prepare_threshold=None) as other:
             found = other.execute(

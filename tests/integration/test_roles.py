@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import make_url
 
 from syncer.simulator import Simulator, World
+from syncer.store.database import connect, rows
 from syncer.store.migrate import upgrade
 
 from .conftest import Rig
@@ -73,6 +74,17 @@ def test_the_daemons_login_changes_no_schema(separated: str) -> None:
         for statement in CHANGES_OF_SCHEMA:
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(statement)  # type: ignore[arg-type] # a test's own SQL
+
+
+def test_pulls_compress_what_they_write_where_they_may(separated: str) -> None:
+    with psycopg.connect(separated, autocommit=True) as administrator:
+        administrator.execute(
+            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET wal_compression = off', current_database()); END $$"
+        )
+    for login, compression in (("syncer", "pglz"), ("syncer_owner", "off")):
+        with connect(as_login(separated, login), pinned=True) as connection:
+            assert rows(connection, "SHOW wal_compression").scalar() == compression
+            assert rows(connection, "SHOW enable_seqscan").scalar() == "off"
 
 
 def test_readers_read_what_the_owner_made(separated: str) -> None:
