@@ -28,8 +28,8 @@ _PINNED = (
     "SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off; "
     "SET plan_cache_mode = force_generic_plan; SET jit = off"
 )
-# A block of the table that is touched first after a checkpoint goes into the WAL whole, most of what a pull writes where
-# files changed: half of it when compressed. A server's own setting is off by default; roles that may set it do.
+# A block that is touched first after a checkpoint goes into the WAL whole, most of what a pull with changed files
+# writes: half of it when compressed. A server's own setting is off by default; roles that may set it do.
 _COMPRESSED = (
     "SELECT set_config('wal_compression', 'on', false) "
     "WHERE current_setting('wal_compression') = 'off' AND has_parameter_privilege('wal_compression', 'SET')"
