@@ -195,6 +195,7 @@ class App:
             monotonic=time.monotonic,
             sleep=waiting,
             random=random.SystemRandom(),
+            on_retry=waiting.retrying,
         ) as api:
             yield api
 

@@ -15,7 +15,7 @@ from syncer.cli.common import Config, Json, beside, json_errors, make_app, print
 if TYPE_CHECKING:
     from syncer.settings import Settings
     from syncer.store.replicas import Replica
-    from syncer.store.status import PullFacts, Reading, RunFacts, SourceStatus, Unfinished
+    from syncer.store.status import LeaseFacts, PullFacts, Reading, RunFacts, SourceStatus, Unfinished
     from syncer.trust import Trust
 
 _LABEL = 15
@@ -141,8 +141,7 @@ def _lines(status: SourceStatus, now: datetime) -> Iterator[tuple[str, str]]:
     if schedule := _schedule(status, now):
         yield "next", schedule
     if status.lease is not None:
-        holder = status.lease.holder
-        yield "lease", f"held by {holder}" if status.lease.alive else f"free: {holder} held it, but is gone or stalled"
+        yield from _held(status.lease, now)
     if status.last_run is not None and (trouble := _trouble(status.last_run, status, now)):
         yield "last run", trouble
     if status.deaths.number:
@@ -151,6 +150,14 @@ def _lines(status: SourceStatus, now: datetime) -> Iterator[tuple[str, str]]:
         yield "contexts", f"{status.deaths.number:,} lost{median}"
     if status.quota is not None:
         yield "quota", _quota(status, now)
+
+
+def _held(lease: LeaseFacts, now: datetime) -> Iterator[tuple[str, str]]:
+    """Say who holds the source, and what keeps him waiting."""
+    if lease.alive and lease.retrying and lease.retrying_since:
+        yield "retrying", f"since {_moment(lease.retrying_since, now)}: {words.visible(lease.retrying)}"
+    holder = lease.holder
+    yield "lease", f"held by {holder}" if lease.alive else f"free: {holder} held it, but is gone or stalled"
 
 
 def _schedule(status: SourceStatus, now: datetime) -> str:

@@ -17,7 +17,7 @@ from syncer.pull.circle import ContextsSeen
 from syncer.pull.confirm import Confirmation
 from syncer.pull.machine import GiveUp, Phase, PullState
 from syncer.pull.sweep import UNCONFIRMED, brake_holds, refusal
-from syncer.pull.waiting import Waiting
+from syncer.pull.waiting import Retrying, Waiting
 from syncer.store import leases, pages, pulls, sweeps
 from syncer.store.database import Connection
 from syncer.store.pages import Checkpoint, Claim
@@ -164,8 +164,9 @@ def _claimed(connection: Connection, plan: Plan, waiting: Waiting) -> Iterator[i
         connection, name, holder=plan.holder, seconds=seconds, sleep=waiting, seen_epoch=plan.seen_epoch
     )
 
-    def renew() -> None:
-        leases.renew(connection, name, epoch=epoch, seconds=seconds)
+    def renew(retrying: Retrying | None) -> None:
+        why, since = (None, None) if retrying is None else (retrying.why, retrying.seconds)
+        leases.renew(connection, name, epoch=epoch, seconds=seconds, retrying=why, retrying_for=since)
 
     try:
         with waiting.renewing(renew, interval=seconds / 3):

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from syncer.errors import Stopped
 
 # A stop is noticed within this many seconds, whatever is waited for.
 _SLICE_SECONDS = 0.25
+# A retry is worth a word, and the write that takes it back, once it has gone on for so long.
+_NOTED_AFTER_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """Why the call in hand is retried, and for how many seconds so far."""
+
+    why: str
+    seconds: float
 
 
 class StopRequest:
@@ -41,13 +52,18 @@ class Waiting:
         self._sleep = sleep
         self._monotonic = monotonic
         self.stop = stop
-        self._renew: Callable[[], None] | None = None
+        self._renew: Callable[[Retrying | None], None] | None = None
+        self._retrying: tuple[str, float] | None = None
+        self._noted = False
         self._interval = self._renewed_at = 0.0
         self.waited = 0.0
 
     @contextmanager
-    def renewing(self, renew: Callable[[], None], *, interval: float) -> Iterator[None]:
-        """During the block call `renew` in any wait that begins or goes on `interval` seconds after the last time."""
+    def renewing(self, renew: Callable[[Retrying | None], None], *, interval: float) -> Iterator[None]:
+        """During the block call `renew` in any wait that begins or goes on `interval` seconds after the last time.
+
+        It is told why a call is being retried, once that takes long.
+        """
         self._renew, self._interval, self._renewed_at = renew, interval, self._monotonic()
         try:
             yield
@@ -66,7 +82,25 @@ class Waiting:
             self.waited += part
         self.stop.check()
 
+    def retrying(self, why: str | None) -> None:
+        """Note how the last attempt at a call failed; None: it was answered. Raises Fenced."""
+        if why is None:
+            self._retrying = None
+            if self._noted:
+                self._renew_now()
+        else:
+            self._retrying = why, self._monotonic() if self._retrying is None else self._retrying[1]
+
     def _renew_when_due(self) -> None:
-        if self._renew is not None and self._monotonic() - self._renewed_at >= self._interval:
-            self._renewed_at = self._monotonic()
-            self._renew()
+        if self._monotonic() - self._renewed_at >= self._interval:
+            self._renew_now()
+
+    def _renew_now(self) -> None:
+        if self._renew is None:
+            return
+        self._renewed_at = self._monotonic()
+        noted = None
+        if self._retrying is not None and self._renewed_at - self._retrying[1] >= _NOTED_AFTER_SECONDS:
+            noted = Retrying(self._retrying[0], self._renewed_at - self._retrying[1])
+        self._noted = noted is not None
+        self._renew(noted)

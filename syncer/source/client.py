@@ -38,6 +38,7 @@ _log = structlog.get_logger(__name__)
 class VodSource:
     """One account's connection to the API; implements `syncer.model.Source`. For one thread at a time.
 
+    `on_retry` is told how an attempt failed after which another is made, and None when that is over at last.
     `request_timeout` bounds one whole exchange, `retry_for` all attempts at one call (the last may overrun it by one
     timeout), both in seconds. `clock` returns an aware datetime, `monotonic` seconds; `sleep` may raise `Stopped`,
     which then ends the call. `limiter` is asked before every attempt.
@@ -65,7 +66,9 @@ class VodSource:
         request_timeout: float = 30.0,
         retry_for: float = 600.0,
         user_agent: str = "syncer",
+        on_retry: Callable[[str | None], None] = lambda _: None,
     ) -> None:
+        self._on_retry = on_retry
         self.tally = Tally()
         self.last_clock_skew: float | None = None
         parts = urlsplit(url)
@@ -162,10 +165,12 @@ class VodSource:
             patience.begin_attempt()
             outcome = self._attempt(params)
             if isinstance(outcome, Page):
+                self._end(patience)
                 return outcome, ambiguous
             if isinstance(outcome, ApiError):
                 consequence = meaning(outcome.code).consequence
                 if consequence in expected:
+                    self._end(patience)
                     return outcome, ambiguous
                 clock_failures += consequence is Consequence.CLOCK
                 if consequence is Consequence.REFUSED or clock_failures > 1:
@@ -174,6 +179,10 @@ class VodSource:
                 consequence = _consequence(outcome)
             ambiguous = ambiguous or isinstance(outcome, ApiError) or outcome.sent
             self._pause(patience, consequence, outcome)
+
+    def _end(self, patience: Patience) -> None:
+        if patience.attempts > 1:
+            self._on_retry(None)
 
     def _pause(self, patience: Patience, consequence: Consequence, outcome: ApiError | Fault) -> None:
         """Wait before the next attempt; raises Unavailable when there is to be none."""
@@ -184,6 +193,7 @@ class VodSource:
         if seconds is None:
             raise Unavailable(words.unavailable(self._address, outcome, patience.attempts, patience.seconds))
         self.tally.retries += 1
+        self._on_retry(words.failed_attempt(outcome))
         if consequence is not Consequence.CLOCK:
             self._sleep(seconds)
 

@@ -33,6 +33,11 @@ def unavailable(address: str, last: ApiError | Fault, attempts: int, seconds: fl
     return f"The API at {address} cannot be reached in {tried}: {last.words}. {_ADVICE.get(last.kind, _NETWORK)}"
 
 
+def failed_attempt(outcome: ApiError | Fault) -> str:
+    """Say in a few words how one attempt at a call failed."""
+    return _coded(outcome) if isinstance(outcome, ApiError) else outcome.words
+
+
 def refusal(error: ApiError) -> str:
     """Explain that the API refuses for good."""
     return f"The API refuses: {_coded(error)}."

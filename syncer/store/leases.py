@@ -22,7 +22,7 @@ WITH free AS (
   FOR UPDATE SKIP LOCKED
 )
 UPDATE syncer.lease AS l
-SET epoch = l.epoch + 1, holder = %(holder)s,
+SET epoch = l.epoch + 1, holder = %(holder)s, retrying = NULL, retrying_since = NULL,
     held_until = clock_timestamp() + make_interval(secs => %(seconds)s),
     backend_pid = CASE WHEN %(seen)s THEN pg_backend_pid() END,
     backend_start = (SELECT a.backend_start FROM pg_stat_activity a WHERE a.pid = pg_backend_pid() AND %(seen)s)
@@ -35,10 +35,15 @@ RETURNING l.epoch
 RENEWED = """held_until = clock_timestamp() + make_interval(secs => %(seconds)s),
   backend_pid = CASE WHEN backend_pid = pg_backend_pid() THEN backend_pid END"""
 
-_RENEW = f"UPDATE syncer.lease SET {RENEWED} WHERE source = %(source)s AND epoch = %(epoch)s"
+_RENEW = f"""
+UPDATE syncer.lease SET {RENEWED}, retrying = %(retrying)s::text,
+  retrying_since = clock_timestamp() - make_interval(secs => %(retrying_for)s::float8)
+WHERE source = %(source)s AND epoch = %(epoch)s
+"""
 
 _RELEASE = """
-UPDATE syncer.lease SET held_until = NULL, holder = NULL, backend_pid = NULL, backend_start = NULL
+UPDATE syncer.lease SET held_until = NULL, holder = NULL, backend_pid = NULL, backend_start = NULL,
+  retrying = NULL, retrying_since = NULL
 WHERE source = %(source)s AND epoch = %(epoch)s
 """
 
@@ -111,9 +116,29 @@ def claim(
         waited += _POLL_SECONDS
 
 
-def renew(connection: sa.Connection, source: str, *, epoch: int, seconds: float) -> None:
-    """Prolong the claim. Raises Fenced when another process took the source over."""
-    if rows(connection, _RENEW, source=source, epoch=epoch, seconds=seconds).rowcount != 1:
+def renew(
+    connection: sa.Connection,
+    source: str,
+    *,
+    epoch: int,
+    seconds: float,
+    retrying: str | None = None,
+    retrying_for: float | None = None,
+) -> None:
+    """Prolong the claim, and note why the call in hand is `retrying`, for so many seconds. Raises Fenced.
+
+    That is raised when another process took the source over.
+    """
+    found = rows(
+        connection,
+        _RENEW,
+        source=source,
+        epoch=epoch,
+        seconds=seconds,
+        retrying=retrying,
+        retrying_for=None if retrying is None else retrying_for,
+    )
+    if found.rowcount != 1:
         raise fenced(source)
 
 

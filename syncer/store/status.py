@@ -71,11 +71,17 @@ class Unfinished:
 
 @dataclass(frozen=True, slots=True)
 class LeaseFacts:
-    """Who holds a source. `alive` is false when the holder's session has ended or its time is over."""
+    """Who holds a source. `alive` is false when the holder's session has ended or its time is over.
+
+    `retrying` is how the last attempt at its present call failed, which it retries since `retrying_since`; None while
+    there is no such trouble, or it is new.
+    """
 
     holder: str
     held_until: datetime
     alive: bool
+    retrying: str | None = None
+    retrying_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +162,9 @@ SELECT r.source, r.prefix, r.proven_pull_id, r.ended_full_pull_id, r.ended_recen
        r.unfinished_pull_id, r.unfinished_kind, r.unfinished_phase, r.unfinished_started_at, r.unfinished_generation,
        r.unfinished_listed, r.unfinished_last_page_at, r.expected_files, r.files_per_second, r.forecast_at, r.holder,
        r.held_until, r.running, r.last_pull_run_id, r.next_full_at, r.next_recent_at,
-       q.calls, q.refused, q.next_at{counts}
+       l.retrying, l.retrying_since, q.calls, q.refused, q.next_at{counts}
 FROM report.sources r JOIN syncer.source s USING (source) LEFT JOIN syncer.quota q USING (account)
+LEFT JOIN syncer.lease l USING (source)
 ORDER BY r.source
 """
 _COUNTS = ", r.present_files, r.present_bytes, r.overdue_files, r.overdue_bytes"
@@ -270,7 +277,9 @@ def _source(row: Any, known: _Known, tallies: Tallies) -> SourceStatus:
         recent=pull(row.ended_recent_pull_id),
         known_until=row.known_until,
         unfinished=None if row.unfinished_pull_id is None else _unfinished(row, known),
-        lease=None if row.held_until is None else LeaseFacts(row.holder, row.held_until, row.running),
+        lease=None
+        if row.held_until is None
+        else LeaseFacts(row.holder, row.held_until, row.running, row.retrying, row.retrying_since),
         last_run=None if run is None else RunFacts(**run),
         deaths=ContextDeaths(**known.deaths.get(name, {"number": 0, "median_age_seconds": None})),
         quota=None if row.calls is None else QuotaFacts(row.calls, row.refused, row.next_at),

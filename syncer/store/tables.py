@@ -93,6 +93,12 @@ lease = Table(
         "held_until alone decides.",
     ),
     _instant("backend_start", "When that session began (process numbers are used again)."),
+    Column(
+        "retrying",
+        Text,
+        comment="How the last attempt at the call in hand failed, once it is retried for half a minute; else null.",
+    ),
+    _instant("retrying_since", "When the first attempt at that call failed."),
     comment="Who is pulling a source; one row each.",
     postgresql_with={"fillfactor": 50},
 )

@@ -43,6 +43,7 @@ def card(standing: Standing, language: Language, counted_at: datetime | None, *,
         ),
         tag("p", sentence(standing, language), language.say("gap"), _next(standing, language), class_="sentence"),
         _progress(standing, language),
+        _retrying(standing.status, language),
         *(tag("p", line) for line in lines(standing, language, counted=counted_at is not None, counted_at=counted_at)),
         _trouble(standing.status, language),
         class_=f"card {level}",
@@ -85,6 +86,15 @@ def _pace(going: Unfinished, share: float, language: Language) -> Iterator[str]:
         yield language.say("pace", n=f"{going.files_per_second * 60:,.0f}")
     if going.ends_at is not None:
         yield language.say("left_to_do", span=language.span((going.ends_at - language.now).total_seconds()))
+
+
+def _retrying(status: SourceStatus | None, language: Language) -> Html | None:
+    """Return why the call in hand of the running pull does not get through."""
+    lease = None if status is None else status.lease
+    if lease is None or not lease.alive or not lease.retrying:
+        return None
+    why = tag("span", language.foreign(lease.retrying), lang="en")
+    return tag("p", language.put("retrying_since", at=language.moment(lease.retrying_since), why=why))
 
 
 def _trouble(status: SourceStatus | None, language: Language) -> Html | None:

@@ -28,7 +28,7 @@ def longest_gap(clock: Clock, *, calls: int, call_seconds: float, pause_seconds:
     """Return the longest time between two renewals of a run whose calls take so long, with a pause after each."""
     waiting = Waiting(clock.sleep, StopRequest(), lambda: clock.now)
     renewals = [clock.now]
-    with waiting.renewing(lambda: renewals.append(clock.now), interval=INTERVAL):
+    with waiting.renewing(lambda _: renewals.append(clock.now), interval=INTERVAL):
         for _ in range(calls):
             clock.sleep(call_seconds)
             waiting(pause_seconds)
@@ -46,10 +46,31 @@ def test_nothing_is_renewed_before_it_is_due_or_after_the_run() -> None:
     clock = Clock()
     waiting = Waiting(clock.sleep, StopRequest(), lambda: clock.now)
     renewals: list[float] = []
-    with waiting.renewing(lambda: renewals.append(clock.now), interval=INTERVAL):
+    with waiting.renewing(lambda _: renewals.append(clock.now), interval=INTERVAL):
         waiting(INTERVAL - 1)
     waiting(10 * INTERVAL)
     assert renewals == []
+
+
+def test_why_a_call_is_retried_is_noted_once_that_takes_long_and_taken_back_by_its_answer() -> None:
+    clock = Clock()
+    waiting = Waiting(clock.sleep, StopRequest(), lambda: clock.now)
+    told: list[tuple[str, float] | None] = []
+    with waiting.renewing(lambda at: told.append(None if at is None else (at.why, at.seconds)), interval=INTERVAL):
+        waiting.retrying("refused")
+        waiting(INTERVAL + 1)
+        waiting.retrying(None)
+        assert told == [None], "it was short: no write of its own"
+        waiting.retrying("refused")
+        waiting(2 * INTERVAL)
+        waiting.retrying("no answer")
+        waiting(INTERVAL)
+        assert [each for each in told if each][-1] == ("no answer", pytest.approx(3 * INTERVAL, abs=INTERVAL))
+        waiting.retrying(None)
+        assert told[-1] is None
+        before = len(told)
+        waiting.retrying(None)
+        assert len(told) == before
 
 
 def test_a_stop_ends_a_wait_at_once() -> None:
