@@ -20,7 +20,7 @@ Simulated = Callable[..., Rig]
 PAGES = 40
 # The ledger's row, the checkpoint, the lease, an index entry and the commit, over the hundred files of a page. How well
 # PostgreSQL compresses the ids decides: these 19 digits, which rise with time, take 6 bytes each.
-WAL_A_ROW = 13.0
+WAL_A_ROW = 12.0
 
 
 @pytest.fixture
