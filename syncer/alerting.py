@@ -62,7 +62,13 @@ class Alerting:
                 escalation = each.escalation or number >= len(ordinary)
                 language = _language(url, each, source)
                 addressee = Addressee(
-                    each.identity, each.name, language, each.minimum, escalation=escalation, address=each.address
+                    each.identity,
+                    each.name,
+                    language,
+                    each.minimum,
+                    escalation=escalation,
+                    address=each.address,
+                    keeps=each.keeps,
                 )
                 known, _ = found.setdefault(each.identity, (each, addressee))
                 if known.address != each.address:
@@ -162,7 +168,10 @@ class Alerting:
         return sent
 
     def hearings(self, url: str) -> list[Hearing]:
-        """Return who can be told of alerts, for each source, mistakes in addresses included. Raises SyncerError."""
+        """Return who can be told of alerts, for each source, mistakes in addresses included. Raises SyncerError.
+
+        A source that left the settings is among them while it has open alerts.
+        """
         with connect(url) as connection:
             return self.hearings_seen(connection)
 
@@ -175,10 +184,19 @@ class Alerting:
             except SettingsError as error:
                 mistakes[source.name] = " ".join(error.problems).rstrip(".")
         found = {each.source: each for each in self._heard(connection, people)}
+        left = self._left(connection)
         if mistakes:
             at = alert_marks.take(connection).at
             found |= {name: Hearing(name, at, mistake=mistake) for name, mistake in mistakes.items()}
-        return [found[source.name] for source in self.settings.sources]
+        return [*(found[source.name] for source in self.settings.sources), *left]
+
+    def _left(self, connection: Connection) -> list[Hearing]:
+        """Return the sources of open alerts that the settings name no longer."""
+        names = {source.name for source in self.settings.sources}
+        opened = {name: sum(those.values()) for name, those in alerts.count_open(connection).items()}
+        gone = sorted(opened.keys() - names)
+        at = alert_marks.take(connection).at if gone else None
+        return [Hearing(name, at, open_alerts=opened[name], left=True) for name in gone if at is not None]
 
     def _log_unheard(self, hearing: Hearing) -> None:
         if hearing.unheard and hearing.source not in self._unheard:

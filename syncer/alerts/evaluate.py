@@ -8,6 +8,7 @@ evaluate` and each tick of the daemon make one.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from syncer.alerts.policy import Policy
@@ -21,6 +22,10 @@ from syncer.store.alert_marks import Mark
 from syncer.store.alert_tally import Tallies
 from syncer.store.alerts import Alert
 from syncer.store.database import Connection
+
+_OF_FILES = frozenset({alert_files.EXPIRING, alert_files.OVERDUE, alert_files.VANISHED})
+# What was told longer ago is shown nowhere any more.
+KEPT = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,7 @@ class _Evaluation:
             if step is not Step.REST:
                 moved.append(self._move(step, alert, finding, teller))
         standing = self._tell_who_was_not_told(found, teller)
+        self._tell_keepers_of_ends_by_command(teller)
         return moved + standing
 
     def _facts(self) -> Facts:
@@ -150,7 +156,7 @@ class _Evaluation:
         if step is Step.RAISE:
             if alert.resolution != "command" or finding.watch is None:
                 return {}
-            return alerts.noticed(alert.announced, at=alert.resolved_at, by=alert.acknowledged_by) | {
+            return alerts.noticed(alert.announced, at=alert.resolved_at, by=alert.resolved_by) | {
                 "renewed_at": self._now,
                 "unacknowledged": rest,
             }
@@ -177,19 +183,35 @@ class _Evaluation:
             resolution = why(alert.rule, departed, last=watch.last)
         else:
             resolution = "mended"
-        told = resolution != "silenced"
-        columns: dict[str, Any] = {"resolved_at": self._now, "resolution": resolution}
-        if told:
-            columns |= {"messaged_at": self._now, "messages": alert.messages + 1}
+        columns: dict[str, Any] = {
+            "resolved_at": self._now,
+            "resolution": resolution,
+            "messaged_at": self._now,
+            "messages": alert.messages + 1,
+        }
         alerts.write(self._connection, self._source, alert.alert_id, **columns)
-        if told:
-            teller.tell_end(alert, resolution, of_files=watch is not None)
+        teller.tell_end(alert, resolution, of_files=watch is not None, keepers_only=resolution == "silenced")
         return Moved(alert.alert_id, *alert.key, Step.RESOLVE.value, alert.files)
 
     def _silenced(self, alert: Alert) -> bool:
         """Return whether settings, and not the facts, ended an alert: silenced, or its tier or group is no more."""
-        of_files = alert.rule in {alert_files.EXPIRING, alert_files.OVERDUE, alert_files.VANISHED}
-        return (of_files and alert.key not in self._watches) or self._policy.silences(alert.rule, "")
+        return (alert.rule in _OF_FILES and alert.key not in self._watches) or self._policy.silences(alert.rule, "")
+
+    def _tell_keepers_of_ends_by_command(self, teller: Teller) -> None:
+        """Tell whoever shows an alert until he hears of its end; people need not be told what a person has decided."""
+        keepers = [each.identity for each in self._policy.addressees if each.keeps]
+        if not keepers:
+            return
+        settled = {
+            alert.alert_id: alert
+            for alert in self._last.values()
+            if alert.resolution == "command" and alert.resolved_at and alert.resolved_at > self._now - KEPT
+        }
+        told = outbox.told_last(self._connection, self._source, list(settled))
+        for number, kinds in told.items():
+            if any(kinds.get(each, Step.RESOLVE) != Step.RESOLVE for each in keepers):
+                of_files = settled[number].rule in _OF_FILES
+                teller.tell_end(settled[number], "command", of_files=of_files, keepers_only=True)
 
     def _tell_who_was_not_told(self, found: dict[tuple[str, str, str], Finding], teller: Teller) -> list[Moved]:
         """Tell recipients of open alerts of which they have heard nothing: they are new, or want more than before."""

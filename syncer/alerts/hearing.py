@@ -19,7 +19,7 @@ class Hearing:
 
     `recipients` are the people that the settings name, `deaf` those of them who cannot be reached. `open_alerts` are
     open; `untried_since` is since when a message waits that nobody tried to send. With a `mistake` in the settings
-    nobody is told at all.
+    nobody is told at all. A source that `left` the settings is evaluated by nobody.
     """
 
     source: str
@@ -29,6 +29,7 @@ class Hearing:
     open_alerts: int = 0
     untried_since: datetime | None = None
     mistake: str | None = None
+    left: bool = False
 
     @property
     def unheard(self) -> str | None:
@@ -43,8 +44,11 @@ class Hearing:
         """What is wrong with telling people, in a sentence without its full stop; None when nothing is."""
         if self.mistake or self.unheard:
             return self.mistake or self.unheard
+        what = words.counted(self.open_alerts, "alert")
+        if self.left:
+            what = f"{what} {'is' if self.open_alerts == 1 else 'are'} open of a source that left the settings"
+            return f"{what}; nothing evaluates them: end them with `syncer alerts resolve --source {self.source}`"
         if not self.recipients and self.open_alerts:
-            what = words.counted(self.open_alerts, "alert")
             return f"{what} {'is' if self.open_alerts == 1 else 'are'} open and nobody is told: set SYNCER_NOTIFY"
         if self.untried_since is not None and self.untried_since <= self.instant - IDLE:
             age = words.span((self.instant - self.untried_since).total_seconds())

@@ -96,7 +96,7 @@ class Notifier(Service, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """The `Notifier` that an entry of SYNCER_NOTIFY becomes."""
+    """The `Notifier` that an entry of SYNCER_NOTIFY becomes; one that `keeps` alerts shows each until its end."""
 
     name: str
     identity: str
@@ -105,6 +105,7 @@ class Recipient:
     language: Language = "en"
     minimum: Severity = "info"
     escalation: bool = False
+    keeps: bool = False
 
     def send(self, message: Message) -> None:
         """Hand the message to the service, which raises NotifyError."""

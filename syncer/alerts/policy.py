@@ -58,7 +58,8 @@ class Group:
 class Addressee:
     """Somebody to be told: `escalation` when only of what was escalated.
 
-    `last_resort` is no person but the dead-man's switch, told only that nobody else can be reached.
+    `last_resort` is no person but the dead-man's switch, told only that nobody else can be reached. One that `keeps`
+    alerts shows each until it is told of its end.
     """
 
     identity: str
@@ -68,6 +69,7 @@ class Addressee:
     escalation: bool = False
     last_resort: bool = False
     address: str = ""
+    keeps: bool = False
 
     @property
     def known_by(self) -> tuple[str, str, str]:

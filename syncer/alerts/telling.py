@@ -50,8 +50,8 @@ class Teller:
             self._put(digest, left, may_go(Step.STAND, finding, alert, self._policy, self._now))
         return bool(left)
 
-    def tell_end(self, alert: Alert, resolution: str, *, of_files: bool) -> None:
-        """Tell those who heard of an alert that it ended."""
+    def tell_end(self, alert: Alert, resolution: str, *, of_files: bool, keepers_only: bool = False) -> None:
+        """Tell those who heard of an alert that it ended, or only those of them who show it until they know."""
         digest = Digest(
             kind=Step.RESOLVE.value,
             source=self._source,
@@ -71,7 +71,11 @@ class Teller:
         )
         told = outbox.told(self._connection, self._source, [alert.alert_id]).get(alert.alert_id, set())
         listeners = [each for each in self._policy.addressees if each.identity in told and not each.last_resort]
-        self._put(digest, listeners, may_go(Step.RESOLVE, None, alert, self._policy, self._now))
+        not_before = may_go(Step.RESOLVE, None, alert, self._policy, self._now)
+        if keepers_only:
+            listeners = [each for each in listeners if each.keeps]
+            not_before = self._now if resolution == "command" else not_before
+        self._put(digest, listeners, not_before)
 
     def _listeners(self, finding: Finding, *, escalated: bool) -> list[Addressee]:
         """Return who is to know of an alert.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -60,6 +61,7 @@ def list_alerts(
         with application.database() as url, connect(url) as connection:
             found = alerts.listed(connection, everything=everything, source=source)
             recipients = [each for each in outbox.recipients(connection) if source in (None, each.source)]
+            lost = [each for each in outbox.lost(connection) if source in (None, each.source)]
             hearings = [each for each in application.alerting.hearings(url) if source in (None, each.source)]
         if source is not None and not found and not recipients:
             application.settings.source(source)  # raises SettingsError for a name that nobody knows
@@ -68,6 +70,7 @@ def list_alerts(
                 {
                     "alerts": [_document(each) for each in found],
                     "recipients": [asdict(each) for each in recipients],
+                    "lost": [asdict(each) for each in lost],
                     "hearing": [_heard(each) for each in hearings],
                 }
             )
@@ -79,6 +82,8 @@ def list_alerts(
         for each in recipients:
             if each.waiting or each.given_up or each.parked_at:
                 say(wrapped(_recipient_line(each), rest="  "))
+        for message in lost:
+            say(wrapped(f"{message.source}: {visible(message.sentence)}. {outbox.LOST_ADVICE}", rest="  "))
         for hearing in hearings:
             if hearing.trouble:
                 say(wrapped(f"{hearing.source}: {visible(hearing.trouble)}.", rest="  "))
@@ -104,7 +109,8 @@ def show(alert_id: AlertId, *, json: Json = False, config: Config = None) -> Non
                                ("acknowledged", alert.acknowledged_at), ("snoozed until", alert.snoozed_until),
                                ("resolved", alert.resolved_at)):  # fmt: skip
             if instant is not None:
-                by = f" by {visible(alert.acknowledged_by or '')}" if label == "acknowledged" else ""
+                who = {"acknowledged": alert.acknowledged_by, "resolved": alert.resolved_by}.get(label)
+                by = f" by {visible(who)}" if who else ""
                 say(f"  {label}: {local(instant)}{by}")
         if alert.acknowledged_at is not None and alert.unacknowledged:
             say(f"  not acknowledged yet: {words.counted(alert.unacknowledged, 'file')} that came later")
@@ -195,11 +201,41 @@ def snooze(
 
 
 @app.command()
-def resolve(alert_id: AlertId, *, json: Json = False, config: Config = None) -> None:
+def resolve(
+    alert_id: Annotated[int | None, typer.Argument(metavar="[ID]", help="The alert's number.")] = None,
+    *,
+    source: Annotated[
+        str | None, typer.Option("--source", metavar="NAME", help="All of this source, which left the settings.")
+    ] = None,
+    json: Json = False,
+    config: Config = None,
+) -> None:
     """Call an alert settled: its files raise it no more, new ones do; other causes do if they last an hour."""
     from syncer.store import alerts
 
+    if source is not None or alert_id is None:
+        with json_errors(wanted=json):
+            if source is None or alert_id is not None:
+                raise SettingsError("Name one alert by its number, or with --source a source that left the settings.")
+            _resolve_all(source, json=json, config=config)
+        return
     _take_notice(alert_id, json, config, lambda on: alerts.settle(on, alert_id, by=_user()), "resolved")
+
+
+def _resolve_all(source: str, *, json: bool, config: Path | None) -> None:
+    """End what nobody evaluates any more."""
+    from syncer.store import alerts
+    from syncer.store.database import connect
+
+    application = make_app(config)
+    if any(each.name == source for each in application.settings.sources):
+        raise SettingsError(f"The source {source!r} is in the settings, its alerts are evaluated: end them by number.")
+    with application.database() as url, connect(url) as connection:
+        ended = alerts.settle_all(connection, source, by=_user())
+    if json:
+        print_json({"source": source, "resolved": ended})
+    else:
+        say(f"{words.counted(ended, 'alert')} of {visible(source)} resolved")
 
 
 @app.command("test")

@@ -34,6 +34,9 @@ def examine(app: App, source: SourceSettings, opened: Opened | None, now: dateti
         return
     with opened.explained():
         states = {each.recipient: each for each in outbox.recipients(opened.connection) if each.source == source.name}
+        lost = [each for each in outbox.lost(opened.connection) if each.source == source.name]
+    for each in lost:
+        yield warning("recipient", each.sentence, outbox.LOST_ADVICE, source=source.name)
     for identity, name in wanted.items():
         yield _recipient(name, states.get(identity), source.name, now)
 

@@ -46,6 +46,7 @@ class Alert:
     snoozed_until: datetime | None
     resolved_at: datetime | None
     resolution: str | None
+    resolved_by: str | None
     reopened: int
     before: datetime | None
     renewed_at: datetime | None
@@ -81,7 +82,7 @@ _COLUMNS = f"""
   a.source, a.alert_id, a.rule, a.tier, a.grp AS "group", a.severity, a.files, a.bytes, a.detail, a.raised_at,
   a.evaluated_at, a.announced_at, a.announced_open, a.acknowledged_mark, a.acknowledged_open, a.messaged_at,
   a.messages, a.sent_at, a.escalated_at, a.acknowledged_at, a.acknowledged_by, a.snoozed_until, a.resolved_at,
-  a.resolution, a.reopened, a.before, a.renewed_at, a.unacknowledged,
+  a.resolution, a.resolved_by, a.reopened, a.before, a.renewed_at, a.unacknowledged,
   {", ".join(f"a.{each}" for each in _SCOPE)}
 """
 
@@ -258,6 +259,9 @@ UPDATE syncer.alert SET {sets} WHERE alert_id = %(alert)s AND resolved_at IS NUL
 """
 
 
+_SETTLED = "resolved_at = syncer.instant(), resolution = 'command', resolved_by = %(by)s"
+
+
 def acknowledge(connection: sa.Connection, alert_id: int, *, by: str) -> bool:
     """Note that somebody took notice of all that was told: no reminders and no escalation of it any more.
 
@@ -278,8 +282,13 @@ def snooze(connection: sa.Connection, alert_id: int, seconds: float) -> bool:
 
 def settle(connection: sa.Connection, alert_id: int, *, by: str) -> bool:
     """Resolve an alert by command: only new files raise it again. False if it is not open."""
-    sets = "resolved_at = syncer.instant(), resolution = 'command', acknowledged_by = %(by)s"
-    return rows(connection, _TAKE_NOTICE.format(sets=sets), alert=alert_id, by=by).rowcount == 1
+    return rows(connection, _TAKE_NOTICE.format(sets=_SETTLED), alert=alert_id, by=by).rowcount == 1
+
+
+def settle_all(connection: sa.Connection, source: str, *, by: str) -> int:
+    """Resolve every open alert of a source by command; return how many there were."""
+    sql = f"UPDATE syncer.alert SET {_SETTLED} WHERE source = %(source)s AND resolved_at IS NULL"
+    return rows(connection, sql, source=source, by=by).rowcount
 
 
 def _alert(row: Mapping[Any, Any]) -> Alert:

@@ -56,6 +56,30 @@ class RecipientState:
     given_up: int
 
 
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A message about an open alert that its recipient refused again and again, and that was given up."""
+
+    source: str
+    recipient: str
+    alert_id: int
+    kind: str
+    title: str
+    error: str | None
+    given_up_at: datetime
+
+    @property
+    def sentence(self) -> str:
+        """What happened, without the advice."""
+        why = (self.error or "it does not say why").rstrip(".")
+        return f"{self.recipient} took no message about alert {self.alert_id} ({self.title}): {why}"
+
+
+LOST_ADVICE = (
+    "The others were told; it is told again by the next reminder. `syncer alerts show ID` says what it is about."
+)
+"""What to do about a message that was given up."""
+
 # A recipient that is reached at another address (its name kept its identity) is tried at once.
 _KNOW = """
 INSERT INTO syncer.recipient AS r (source, recipient, name, address)
@@ -236,6 +260,19 @@ def told(connection: sa.Connection, source: str, alert_ids: Sequence[int]) -> di
     return found
 
 
+def told_last(connection: sa.Connection, source: str, alert_ids: Sequence[int]) -> dict[int, dict[str, str]]:
+    """Return by alert and recipient the kind of the last message that was put into the outbox."""
+    sql = """
+    SELECT DISTINCT ON (alert_id, recipient) alert_id, recipient, kind FROM syncer.outbox
+    WHERE source = %(source)s AND alert_id = ANY (%(alerts)s::bigint[]) AND withdrawn_at IS NULL
+    ORDER BY alert_id, recipient, message_id DESC
+    """
+    found: dict[int, dict[str, str]] = {}
+    for row in rows(connection, sql, source=source, alerts=list(alert_ids)) if alert_ids else ():
+        found.setdefault(row.alert_id, {})[row.recipient] = row.kind
+    return found
+
+
 def claim(connection: sa.Connection, recipients: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     """Claim those of `recipients` (source and identity) that have something to be sent and that nobody sends to.
 
@@ -317,6 +354,23 @@ def messages(connection: sa.Connection, source: str, alert_id: int) -> list[dict
     WHERE o.source = %(source)s AND o.alert_id = %(alert)s ORDER BY o.message_id
     """
     return [dict(row) for row in rows(connection, sql, source=source, alert=alert_id).mappings()]
+
+
+_LOST = """
+SELECT o.source, r.name AS recipient, o.alert_id, o.kind, o.body ->> 'title' AS title, o.error, o.given_up_at
+FROM syncer.outbox o
+JOIN syncer.recipient r ON r.source = o.source AND r.recipient = o.recipient
+JOIN syncer.alert a ON a.source = o.source AND a.alert_id = o.alert_id AND a.resolved_at IS NULL
+WHERE o.given_up_at IS NOT NULL AND o.withdrawn_at IS NULL
+  AND NOT EXISTS (SELECT FROM syncer.outbox l WHERE l.source = o.source AND l.recipient = o.recipient
+                    AND l.alert_id = o.alert_id AND l.message_id > o.message_id AND l.sent_at IS NOT NULL)
+ORDER BY o.source, o.message_id
+"""
+
+
+def lost(connection: sa.Connection) -> list[Lost]:
+    """Return what recipients that take other messages refused of open alerts, and have not been told since."""
+    return [Lost(**row) for row in rows(connection, _LOST).mappings()]
 
 
 _WITHDRAW = """

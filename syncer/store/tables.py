@@ -487,6 +487,7 @@ alert = Table(
     Column("acknowledged_open", ARRAY(DateTime(timezone=True)), comment="but for what these transactions wrote."),
     _instant("renewed_at", "Since when there is something that the acknowledgement does not cover."),
     Column("unacknowledged", BigInteger, comment="Files that it does not cover."),
+    Column("resolved_by", Text, comment="Who called it settled by command."),
     PrimaryKeyConstraint("source", "alert_id"),
     comment="Alerts: a row from raised to resolved.",
 )

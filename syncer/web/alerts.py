@@ -37,6 +37,7 @@ def alert_list(site: Site, visit: Visit) -> Shown:
     with site.looks.looking() as connection:
         opened = alerts.listed(connection, everything=False, source=source) if before is None else []
         past = alerts.resolved(connection, _SIZE + 1, before=before, source=source)
+        lost = [each for each in outbox.lost(connection) if source in (None, each.source)]
         deaf = [each for each in outbox.recipients(connection) if source in (None, each.source)]
     context = {
         "opened": [told(each, language, proven.get(each.source)) for each in opened],
@@ -46,6 +47,7 @@ def alert_list(site: Site, visit: Visit) -> Shown:
         "several": len(standings) > 1,
         "heard": heard(site.present().hearings, language, source or ""),
         "deaf": [each for each in deaf if each.parked_at or each.failures],
+        "lost": lost,
         "csv": link("/export/alerts.csv", source=source),
     }
     return Shown("alerts.html", language, context)
@@ -116,6 +118,8 @@ def _facts(alert: Alert, language: Language) -> list[tuple[str, Child]]:
     facts += [(key, language.full_moment(at)) for key, at in moments if at is not None]
     if alert.acknowledged_by:
         facts.append(("acknowledged_by", language.foreign(alert.acknowledged_by)))
+    if alert.resolved_by:
+        facts.append(("resolved_by", language.foreign(alert.resolved_by)))
     facts += [
         ("detail", tag("span", tag("code", name), ": ", language.foreign(_text(value))))
         for name, value in alert.detail.items()

@@ -148,7 +148,8 @@ _OWN: dict[str, Message] = {
     "told_at": Message("First told", "首次通知"),
     "escalated_at": Message("Escalated", "升级"),
     "acknowledged_at": Message("Acknowledged", "确认"),
-    "acknowledged_by": Message("By", "确认人"),
+    "acknowledged_by": Message("Acknowledged by", "确认人"),
+    "resolved_by": Message("Ended by", "解除人"),
     "snoozed_at": Message("Snoozed until", "推迟至"),
     "rule": Message("Rule", "规则"),
     "group": Message("Group of names", "名称组"),
@@ -173,6 +174,10 @@ _OWN: dict[str, Message] = {
     "message_given_up": Message("given up {at}", "{at} 放弃"),
     "message_waiting": Message("waiting, {n} attempts", "等待中，已尝试 {n} 次"),
     "deaf": Message("Recipients that do not accept messages", "无法接收消息的接收者"),
+    "lost": Message("Messages that were given up", "已放弃的消息"),
+    "lost_advice": Message(
+        "The others were told; the next reminder tells them again.", "其他接收者已收到；下次提醒会再次通知。"
+    ),
     "waiting_messages": Message("{n} message waiting|{n} messages waiting", "{n} 条消息待发"),
     # more of pulls
     "pull_number": Message("Pull {n}", "拉取 {n}"),

@@ -28,6 +28,7 @@ class Place:
         self.database, self.directory = database, directory
         self.now = NOW
         self.settings: dict[str, str] = {}
+        self.source = "a"
         self.toml = ""
         with psycopg.connect(database, autocommit=True) as raw:
             raw.execute("INSERT INTO syncer.source (source, account) VALUES ('a', 'x')")
@@ -42,7 +43,7 @@ class Place:
     @property
     def environ(self) -> dict[str, str]:
         config = self.directory / "syncer.toml"
-        config.write_text(f'[[sources]]\nname = "a"\n{self.toml}')
+        config.write_text(f'[[sources]]\nname = "{self.source}"\n{self.toml}')
         named = {f"SYNCER_{name.upper()}": value for name, value in self.settings.items()}
         return {"SYNCER_CONFIG": str(config), "SYNCER_DATABASE_URL": self.url, **named}
 

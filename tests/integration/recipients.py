@@ -56,6 +56,8 @@ class Inbox:
                     message = json.loads(text)
                 except ValueError:
                     message = {"text": text.decode()}
+                if isinstance(message, list):
+                    message = {"alerts": message}  # Alertmanager's form
                 message["path"] = self.path
                 inbox.released.wait(30)
                 status, body = inbox.answer(message)

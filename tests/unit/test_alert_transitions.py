@@ -34,6 +34,7 @@ def alert(**given: Any) -> Alert:
         "bytes": 1, "detail": {}, "raised_at": NOW - HOUR, "evaluated_at": NOW - HOUR, "announced": Mark(NOW - HOUR),
         "messaged_at": NOW - HOUR, "messages": 1, "sent_at": None, "escalated_at": None, "acknowledged_at": None,
         "acknowledged_by": None, "snoozed_until": None, "resolved_at": None, "resolution": None, "reopened": 0,
+        "resolved_by": None,
         "before": None, "renewed_at": None, "unacknowledged": None, "acknowledged": None, "scope": (),
     }  # fmt: skip
     return Alert(**{**fields, **given})

@@ -27,6 +27,7 @@ class Kind:
     """A service: its name, what makes it, and the options that its addresses know besides the common ones.
 
     `hosted`: the address names a host, not a bot's token. `open_query`: unknown options are the service's own.
+    `keeps`: it shows an alert until it is told of its end.
     """
 
     name: str
@@ -34,12 +35,13 @@ class Kind:
     options: frozenset[str] = frozenset()
     hosted: bool = False
     open_query: bool = False
+    keeps: bool = False
 
 
 _EMAIL = Kind("email", Email, frozenset({"from", "to", "tls"}), hosted=True)
 _SLACK = Kind("slack", Slack, frozenset({"base"}))
 _WEBHOOK = Kind("webhook", Webhook, frozenset({"secret"}), hosted=True, open_query=True)
-_ALERTMANAGER = Kind("alertmanager", Alertmanager, hosted=True)
+_ALERTMANAGER = Kind("alertmanager", Alertmanager, hosted=True, keeps=True)
 
 KINDS: dict[str, Kind] = {
     "smtp": _EMAIL,
@@ -105,7 +107,7 @@ def _recipient(url: str, around: Surroundings) -> Recipient:
     private = around.private_addresses
     name = scheme if scheme == "lark" else kind.name
     address = parse_address(name, url, kind.options, hosted=kind.hosted, open_query=kind.open_query, private=private)
-    return _described(address, kind.make(address, around))
+    return _described(address, kind.make(address, around), keeps=kind.keeps)
 
 
 def _by_apprise(url: str, around: Surroundings) -> Recipient:
@@ -116,7 +118,7 @@ def _by_apprise(url: str, around: Surroundings) -> Recipient:
     return _described(address, AppriseBridge(f"{head}?{rest}" if rest else head, around))
 
 
-def _described(address: Address, service: Service) -> Recipient:
+def _described(address: Address, service: Service, *, keeps: bool = False) -> Recipient:
     return Recipient(
         name=address.name,
         identity=address.identity,
@@ -125,4 +127,5 @@ def _described(address: Address, service: Service) -> Recipient:
         language=address.language,
         minimum=address.minimum,
         escalation=address.escalation,
+        keeps=keeps,
     )
