@@ -75,7 +75,9 @@ class Running:
         status, said = self.process.returncode, self.said
         told = self.out.read_text(encoding="utf-8", errors="replace")
         # An interrupt that comes before the first line of ours is told by Python itself.
-        early = status in {-signal.SIGINT, 130} and "/syncer/" not in said
+        early = "/syncer/" not in said and (
+            status in {-signal.SIGINT, 130} or said.rstrip().endswith("KeyboardInterrupt")
+        )
         if (status not in _EXIT_CODES or "Traceback" in said) and not early:
             raise Broken("a_failure_is_told_in_a_sentence", f"{self.command} ended {status}: {said[-_LINES:]}")
         if any(secret in text for text in (said, told) for secret in (SECRET_KEY, "Signature=")):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
+from syncer.cli.entry import interrupted
 from syncer.errors import SettingsError, SyncerError
 
 if TYPE_CHECKING:
@@ -97,6 +98,8 @@ def stopping(app: App, *, hangup: bool = False) -> Iterator[None]:
     if hangup and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         numbers.append(signal.SIGHUP)
     before = {number: signal.signal(number, ask) for number in numbers}
+    if interrupted():
+        app.stop(signal.SIGINT)
     try:
         yield
     finally:
