@@ -52,7 +52,7 @@ def test_a_run_that_stalls_before_any_of_its_statements_writes_nothing_after_ano
     simulated: Simulated, kind: str
 ) -> None:
     settings = {**SMALL, "lease": "1s", "sweep_brake": "1"}
-    rig = simulated(settings, world=World(25), behaviour=Behaviour(end=End.CODE_70008))
+    rig = simulated(settings, world=World(15), behaviour=Behaviour(end=End.CODE_70008))
     rig.sync()
     fenced, number, through = 0, 1, False
     while not through:
@@ -107,7 +107,7 @@ def test_a_second_run_is_turned_away_at_once_and_the_first_goes_on(simulated: Si
 
 def test_a_killed_run_s_source_is_free_at_once(simulated: Simulated) -> None:
     rig = simulated({**SMALL, "lease": "1h"}, world=World(100))
-    with killed_before_statement(15):
+    with killed_before_statement(22):
         rig.sync()
     assert rig.rows("SELECT holder FROM syncer.lease WHERE held_until > now() + interval '50 min'")
     began = time.monotonic()

@@ -230,15 +230,22 @@ VARIANTS: Mapping[str, tuple[Mapping[str, Any], Behaviour]] = {
 }
 
 
+# What tells the variants apart is what the API does; another version of the database server sees the plain one.
+HERE = {
+    name: pytest.param(*variant, marks=() if name == "plain" else pytest.mark.one_server)
+    for name, variant in VARIANTS.items()
+}
+
+
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES.keys())
-@pytest.mark.parametrize(("world", "behaviour"), VARIANTS.values(), ids=VARIANTS.keys())
+@pytest.mark.parametrize(("world", "behaviour"), HERE.values(), ids=HERE.keys())
 def test_no_listed_file_is_marked_gone_when_the_reply_with_the_last_page_is_lost(
     simulated: Simulated, world: Mapping[str, Any], behaviour: Behaviour, loss: Fault
 ) -> None:
-    rig = simulated(SMALL, world=World(95, **world), behaviour=behaviour)
+    rig = simulated(SMALL, world=World(55, **world), behaviour=behaviour)
     assert rig.sync().outcome == "complete"
     added = [rig.simulator.world.add().file_id for _ in range(2)]
-    last = -(-97 // min(10, behaviour.page_size_cap))
+    last = -(-57 // min(10, behaviour.page_size_cap))
     rig.simulator.faults = on([rig.simulator.call_count + last], loss)
     result = rig.sync()
     assert rig.simulator.calls[-1].number > rig.simulator.call_count - 1
