@@ -12,7 +12,7 @@ from functools import cached_property
 import structlog
 
 from syncer.alerts.beat import Beat
-from syncer.alerts.digest import Digest, as_json, compose
+from syncer.alerts.digest import Digest, as_json
 from syncer.alerts.dispatch import Address, Sent, send_due
 from syncer.alerts.evaluate import Moved, evaluate
 from syncer.alerts.hearing import Hearing
@@ -20,6 +20,7 @@ from syncer.alerts.message import Language, Recipient
 from syncer.alerts.notifiers import Heartbeat, LastResort, Surroundings, make_notifiers
 from syncer.alerts.policy import Addressee, Group, Policy, QuietHours, Tier
 from syncer.alerts.rules import RECIPIENT
+from syncer.alerts.speech import compose
 from syncer.alerts.transitions import Step
 from syncer.errors import SettingsError, SyncerError
 from syncer.schedule import find_zone

@@ -6,11 +6,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import cast
 
-from syncer.alerts.digest import MOST_PREFIXES, MOST_URGENT, Digest, as_json, compose
+from syncer.alerts.digest import MOST_PREFIXES, MOST_URGENT, Digest, as_json
 from syncer.alerts.message import Severity
 from syncer.alerts.policy import Addressee, Policy
 from syncer.alerts.prefixes import useful_prefixes
 from syncer.alerts.rules import RECIPIENT, Finding
+from syncer.alerts.speech import compose
 from syncer.alerts.transitions import Step, may_go
 from syncer.store import alert_files, alert_groups, outbox
 from syncer.store.alert_facts import Facts

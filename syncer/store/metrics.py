@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from syncer.store import counters
 from syncer.store.counters import Counter
 from syncer.store.database import rows, snapshot
+from syncer.store.stock import HORIZON, edges_of
 
 WITHIN_DAYS = (1, 3, 7, 14, 30)
 """Times to expiry, in days, that live files are counted by."""
@@ -104,14 +105,10 @@ SELECT source, extract(epoch FROM proven_started_at)::float8 AS proven_at,
 FROM report.sources
 """
 
-_STOCK = """
-SELECT source,
-       CASE WHEN expires_at <= syncer.instant() THEN -1 WHEN expires_at IS NULL THEN cardinality(edges)
-            ELSE width_bucket(expires_at - interval '1 microsecond', edges) END AS bucket,
+_STOCK = f"""
+SELECT source, coalesce({HORIZON}, cardinality(%(edges)s::timestamptz[])) - 1 AS bucket,
        count(*) AS files, coalesce(sum(size_bytes), 0)::float8 AS bytes
-FROM syncer.file, (SELECT array_agg(syncer.instant() + make_interval(days => d) ORDER BY d) AS edges
-                   FROM unnest(%(days)s::int[]) d) e
-WHERE gone_at IS NULL GROUP BY 1, 2
+FROM syncer.file WHERE gone_at IS NULL GROUP BY 1, 2
 """
 
 _GONE = """
@@ -147,7 +144,8 @@ def standings(connection: sa.Connection) -> list[Standing]:
 
 def stock(connection: sa.Connection) -> list[Stock]:
     """Return what is listed, by source and time to expiry."""
-    return [Stock(**row) for row in _maps(connection, _STOCK, days=list(WITHIN_DAYS))]
+    now = rows(connection, "SELECT syncer.instant()").scalar_one()
+    return [Stock(**row) for row in _maps(connection, _STOCK, edges=edges_of(now, WITHIN_DAYS))]
 
 
 def gone(connection: sa.Connection) -> list[Gone]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,17 +17,19 @@ from syncer.store.status import NOTHING, Tallies, Tally
 HORIZONS = (1, 7, 30)
 """Days within which expiries are counted."""
 
+HORIZON = "width_bucket(expires_at, %(edges)s::timestamptz[])"
+"""The horizon of a file, as page and metrics count it: 0 of what is past its expiry, 1 of what expires within the first
+number of days, and so on, one more of what expires later, null of what never does. `edges` are those of `edges_of`."""
+
 # An index-only scan of file_expires_idx, grouped by the day of the expiry and by the horizons within it. The instant
 # is given: asked for by name it would be looked up anew for every file.
 _COUNT = f"""
 SELECT source, CASE WHEN expires_at < %(now)s::timestamptz + interval '{CALENDAR_DAYS} days'
                     THEN syncer.beijing_day(expires_at) END AS day,
-       width_bucket(expires_at, ARRAY[%(now)s::timestamptz {
-    "".join(f", %(now)s::timestamptz + interval '{days} days'" for days in HORIZONS)
-}]) AS horizon, count(*) AS files, coalesce(sum(size_bytes), 0)::bigint AS bytes
+       {HORIZON} AS horizon, count(*) AS files, coalesce(sum(size_bytes), 0)::bigint AS bytes
 FROM syncer.file WHERE gone_at IS NULL GROUP BY 1, 2, 3
 """
-# The horizon of what has expired and of what never does; an expiry on the dot of an edge counts to the next.
+# The horizon of what has expired and of what never does.
 _OVERDUE, _NEVER = 0, None
 
 _NOTHING = Tally()
@@ -63,10 +65,15 @@ class Counted:
     total: Stock
 
 
+def edges_of(now: datetime, days: Sequence[int]) -> list[datetime]:
+    """Return the ends of horizons for HORIZON; an expiry on the dot of one is within it, as it is past at its dot."""
+    return [now + timedelta(days=each, microseconds=1) for each in (0, *days)]
+
+
 def count(connection: sa.Connection) -> Counted:
     """Count what is listed of every source; reads an index entry for each file."""
     now = rows(connection, "SELECT syncer.instant() AS instant, syncer.beijing_day(syncer.instant()) AS today").one()
-    found = rows(connection, _COUNT, now=now.instant).all()
+    found = rows(connection, _COUNT, now=now.instant, edges=edges_of(now.instant, HORIZONS)).all()
     by_source: dict[str, list[Any]] = defaultdict(list)
     for row in found:
         by_source[row.source].append(row)

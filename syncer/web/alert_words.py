@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-from syncer.alerts.digest import Digest, sentence
+from syncer.alerts.digest import Digest
 from syncer.alerts.message import Severity
+from syncer.alerts.speech import sentence
 from syncer.report.language import BEIJING, Language
 from syncer.report.markup import Html
 from syncer.store.alert_files import EXPIRING, OVERDUE, VANISHED, Count

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from syncer.alerts.digest import Digest, as_json, compose, from_json
+from syncer.alerts.digest import Digest, as_json, from_json
 from syncer.alerts.message import Language
 from syncer.alerts.names import RULE_NAMES
+from syncer.alerts.speech import compose
 from syncer.alerts.texts import LANGUAGES
 from syncer.store.alert_files import Count, Example, Share
 
