@@ -25,7 +25,7 @@ _OWN: dict[str, Message] = {
     "pace": Message(", {n} files a minute", "，每分钟 {n} 个文件"),
     "left_to_do": Message(", {span} to go", "，还需{span}"),
     "last_run_failed": Message("The last run failed at {at}: {error}", "最近一次运行于 {at} 失败：{error}"),
-    "retrying_since": Message("A call is being retried since {at}: {why}", "自 {at} 起一直在重试同一调用：{why}"),
+    "retrying_since": Message("A call has been retried since {at}: {why}", "自 {at} 起一直在重试同一调用：{why}"),
     "refreshes": Message(
         "A pull is running: this page renews itself every {n} seconds.", "正在拉取：本页每 {n} 秒自动刷新。"
     ),

@@ -53,7 +53,7 @@ def test_status_and_page_say_why_a_call_is_retried_and_since_when(
     assert "retrying since " in shown
     assert "connection" in document["retrying"].lower()
     assert document["retrying_since"]
-    assert "A call is being retried since" in text
+    assert "A call has been retried since" in text
     assert rig.rows("SELECT retrying, retrying_since FROM syncer.lease") == [{"retrying": None, "retrying_since": None}]
     rig.assert_equals_listing()
 
