@@ -23,6 +23,8 @@ import pytest
 from syncer.simulator import SECRET_ID, SECRET_KEY, Behaviour, Simulator, World
 from syncer.store.inventory import FIELDS
 
+from .conftest import run_inside
+
 SYNCER = Path(sys.executable).with_name("syncer")
 HOSTILE = "\x1b[2J=evil\u202e\nname"
 
@@ -59,6 +61,12 @@ class Shell:
         assert "Traceback" not in err
         assert SECRET_KEY not in out + err
         return Ended(process.returncode, out, err)
+
+    def inside(self, *arguments: str) -> Ended:
+        """Run it in this process, for what says nothing of processes."""
+        done = run_inside(self.environ, *arguments)
+        assert "Traceback" not in done.stderr
+        return Ended(done.returncode, done.stdout, done.stderr)
 
     def on_a_terminal(self, *arguments: str, columns: int = 80) -> Ended:
         """Run it on a pseudo-terminal; its lines must fit, and nothing but colours may move."""
@@ -114,8 +122,8 @@ def execute(database: str, statement: str) -> None:
 
 
 def test_from_nothing_to_a_trusted_table(syncer: Shell, bare: Shell, api: Simulator, database: str) -> None:
-    assert bare("status").out == "default: never pulled: run `syncer sync`\n"
-    empty = bare("files")
+    assert bare.inside("status").out == "default: never pulled: run `syncer sync`\n"
+    empty = bare.inside("files")
     assert (empty.code, len(empty.rows)) == (0, 1)
     assert "syncer sync" in empty.err
     assert syncer("sync", "--json").code == 0
@@ -123,7 +131,7 @@ def test_from_nothing_to_a_trusted_table(syncer: Shell, bare: Shell, api: Simula
     status = bare("status")
     assert status.out.startswith("default: complete as of ")
     assert "proven; 250 files" in status.out
-    source = bare("status", "--json").document["sources"][0]
+    source = bare.inside("status", "--json").document["sources"][0]
     assert (source["trust"], source["present"]["files"], source["configured"]) == ("proven", 250, True)
     assert source["proven"]["pages"] == 3
 
@@ -142,7 +150,7 @@ def test_from_nothing_to_a_trusted_table(syncer: Shell, bare: Shell, api: Simula
 
 
 def test_every_command_fits_80_columns(syncer: Shell, api: Simulator, database: str) -> None:
-    assert syncer("sync").code == 0
+    assert syncer.inside("sync").code == 0
     execute(database, f"UPDATE syncer.file SET name = {_quoted(HOSTILE * 9)} ")
     for arguments in (
         ["status"],
@@ -267,10 +275,10 @@ def test_status_tells_a_killed_sync_from_a_running_one(database: str) -> None:
         )
         with shell.start("sync") as process:
             _until(lambda: api.call_count >= 3)
-            running = shell("status").out
+            running = shell.inside("status").out
             process.kill()
             process.communicate()
-    killed = shell("status").out
+    killed = shell.inside("status").out
     assert "not proven yet: no full pull with these settings (account, prefix) has finished" in running
     assert "  running" in running
     assert "held by" in running
@@ -283,13 +291,13 @@ def test_doctor_reads_well_and_its_exit_code_is_the_first_failures(syncer: Shell
     well = syncer("doctor")
     assert well.code == 0
     assert "All is well." in well.out
-    document = syncer("doctor", "--json").document
+    document = syncer.inside("doctor", "--json").document
     assert document["result"] == "ok"
     assert {"name", "level", "found", "advice", "source", "exit_code"} == set(document["checks"][0])
-    without = bare("doctor")
+    without = bare.inside("doctor")
     assert without.code == 2
     assert "syncer demo" in without.out
-    wrong = Shell(syncer.environ | {"SYNCER_PAGE_SIZE": "many"})("doctor", "--json")
+    wrong = Shell(syncer.environ | {"SYNCER_PAGE_SIZE": "many"}).inside("doctor", "--json")
     assert (wrong.code, wrong.document["exit_code"]) == (2, 2)
     assert "SYNCER_PAGE_SIZE" in wrong.document["error"]
 

@@ -60,7 +60,7 @@ def test_kills_at_random_moments_of_one_pull_lose_nothing(command: MakeCommand, 
         killed_at_call(syncer, dice.randint(1, 5), after_reply=delay)
         assert_ledger_is_whole(syncer)
     before = committed_pages(syncer)
-    result = syncer.run("sync", "--json")
+    result = syncer.run_inside("sync", "--json")
     assert result.returncode == 0, result.stderr
     document = json.loads(result.stdout)
     assert (document["outcome"], document["resumed"], document["restarts"]) == ("complete", True, 0)
@@ -87,7 +87,7 @@ def test_a_kill_at_the_last_page_with_its_reply_lost_marks_nothing_and_ends_prov
         syncer.environ["SYNCER_REGION"] = end.value
         killed_at_call(syncer, 5)
         assert committed_pages(syncer) == 4
-        result = json.loads(syncer.run("sync", "--json").stdout)
+        result = json.loads(syncer.run_inside("sync", "--json").stdout)
         assert (result["outcome"], result["verdict"], result["gone"]) == ("complete", "proven", 0)
         assert result["api_calls"] <= 1 + 3
         syncer.assert_equals_listing()
@@ -100,11 +100,11 @@ def delete_everything(command: Command) -> None:
 
 def test_kills_while_a_sweep_asks_for_what_is_gone_mark_only_that(command: MakeCommand) -> None:
     syncer = command({"page_size": "100"}, world=World(900), behaviour=Behaviour(missing_id_fails_all=True))
-    assert syncer.run("sync").returncode == 0
+    assert syncer.run_inside("sync").returncode == 0
     syncer.simulator.world.delete(*syncer.simulator.world.ids()[100:106])
     for call in (10, 2, 2, 1):
         killed_at_call(syncer, call)
-    result = json.loads(syncer.run("sync", "--json").stdout)
+    result = json.loads(syncer.run_inside("sync", "--json").stdout)
     assert (result["outcome"], result["gone"], result["verdict"]) == ("complete", 6, "proven")
     syncer.assert_equals_listing()
     assert len(syncer.rows("SELECT FROM report.changes WHERE field = 'gone_at'")) == 6
@@ -112,7 +112,7 @@ def test_kills_while_a_sweep_asks_for_what_is_gone_mark_only_that(command: MakeC
 
 def test_a_killed_recent_pull_loses_nothing(command: MakeCommand) -> None:
     syncer = command(SMALL, world=World(200))
-    assert syncer.run("sync").returncode == 0
+    assert syncer.run_inside("sync").returncode == 0
     for call in (1, 2):
         for _ in range(35):
             syncer.simulator.world.add()
@@ -122,7 +122,7 @@ def test_a_killed_recent_pull_loses_nothing(command: MakeCommand) -> None:
         running[0].communicate(timeout=30)
         syncer.simulator.schedule = {}
     syncer.simulator.kill_contexts()
-    assert syncer.run("sync", "--recent").returncode == 0
+    assert syncer.run_inside("sync", "--recent").returncode == 0
     syncer.assert_equals_listing()
 
 

@@ -52,7 +52,7 @@ def test_a_killed_holder_s_source_is_free_at_once(command: MakeCommand) -> None:
     wait_for_calls(syncer.simulator, 4)
     first.kill()
     first.wait()
-    second = json.loads(syncer.run("sync", "--json", seconds=45).stdout)
+    second = json.loads(syncer.run_inside("sync", "--json").stdout)
     assert (second["outcome"], second["resumed"]) == ("complete", True)
     syncer.assert_equals_listing()
 
@@ -63,7 +63,7 @@ def test_a_holder_stopped_past_its_lease_is_succeeded_and_writes_nothing_when_it
     wait_for_calls(syncer.simulator, 5)
     first.send_signal(signal.SIGSTOP)
     time.sleep(2)
-    second = json.loads(syncer.run("sync", "--json").stdout)
+    second = json.loads(syncer.run_inside("sync", "--json").stdout)
     assert (second["outcome"], second["resumed"]) == ("complete", True)
     before = snapshot(syncer)
     first.send_signal(signal.SIGCONT)
