@@ -21,5 +21,7 @@ def test_an_interrupt_while_it_loads_ends_a_command(command: MakeCommand, argume
         time.sleep(0.05 + number * 0.15)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
+        if err.startswith("Fatal Python error: init_"):
+            continue  # a busy machine: the interpreter itself was not up yet, and ends as it does
         assert process.returncode in {0, 130, -signal.SIGINT}, err
         assert "Traceback" not in err or "/syncer/" not in err, err

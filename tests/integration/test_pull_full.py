@@ -34,6 +34,7 @@ from syncer.store.database import connect
 from syncer.store.migrate import upgrade
 
 from .conftest import Rig
+from .servers import first_everywhere
 
 Simulated = Callable[..., Rig]
 SMALL: Mapping[str, str] = {"page_size": "10"}
@@ -78,7 +79,7 @@ def test_the_table_equals_the_listing_of_an_odd_server(
         rig.simulator.world.add()
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", first_everywhere(range(2)))
 @pytest.mark.parametrize("end", End)
 def test_three_calls_in_ten_failing_in_mixed_ways_change_nothing(simulated: Simulated, end: End, seed: int) -> None:
     faults = Faults(rate=0.3, kinds=MIXED, seed=seed)
@@ -95,7 +96,7 @@ def test_three_calls_in_ten_failing_in_mixed_ways_change_nothing(simulated: Simu
     rig.assert_equals_listing()
 
 
-@pytest.mark.parametrize("kind", [Kind.DUPLICATES, Kind.EMPTY_PAGE, Kind.DRIP_HEADERS, Kind.DELAY])
+@pytest.mark.parametrize("kind", first_everywhere([Kind.DUPLICATES, Kind.EMPTY_PAGE, Kind.DRIP_HEADERS, Kind.DELAY]))
 def test_odd_pages_in_between_change_nothing(simulated: Simulated, kind: Kind) -> None:
     rig = simulated(SMALL, world=World(100), faults=on([3, 7], Fault(kind, count=4)))
     assert rig.sync().outcome == "complete"
@@ -137,7 +138,7 @@ def test_a_context_that_comes_again_once_fails_the_run_and_the_next_lists_anew(s
     rig.assert_equals_listing()
 
 
-@pytest.mark.parametrize("code", [1000, 4000, 4100, 4104, 4300, 4600, 5000, 5300, 6100])
+@pytest.mark.parametrize("code", first_everywhere([1000, 4000, 4100, 4104, 4300, 4600, 5000, 5300, 6100]))
 def test_a_refusal_for_good_fails_at_once_and_leaves_the_checkpoint(simulated: Simulated, code: int) -> None:
     rig = simulated(SMALL, world=World(100))
     rig.sync(stop_after=3)
@@ -152,7 +153,9 @@ def test_a_refusal_for_good_fails_at_once_and_leaves_the_checkpoint(simulated: S
     assert (again.resumed, again.api_calls <= 8, again.outcome) == (True, True, "complete")
 
 
-@pytest.mark.parametrize("fault", [coded(6200), http_error(503), Fault(Kind.ENDLESS), Fault(Kind.MALFORMED)])
+@pytest.mark.parametrize(
+    "fault", first_everywhere([coded(6200), http_error(503), Fault(Kind.ENDLESS), Fault(Kind.MALFORMED)])
+)
 def test_an_api_that_keeps_failing_leaves_the_checkpoint(simulated: Simulated, fault: Fault) -> None:
     rig = simulated({**SMALL, "retry_for": "1s"}, world=World(100))
     rig.sync(stop_after=3)

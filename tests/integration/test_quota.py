@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Callable
 
+import pytest
+
 from syncer.simulator import Behaviour, Faults, World, coded, on
 from syncer.store import quota
 from syncer.store.database import connect
@@ -63,6 +65,7 @@ def test_processes_together_keep_within_the_limit_and_close_to_it(database: str)
     assert busiest(times, 2.0) <= 2.0 / GAP + 0.3 / GAP + 1
 
 
+@pytest.mark.one_server
 def test_the_limit_holds_across_restarts(database: str) -> None:
     times: list[float] = []
     for _ in range(3):

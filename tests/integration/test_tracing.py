@@ -13,11 +13,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from syncer.simulator import SECRET_ID, SECRET_KEY, Faults, World, coded
 
 from .conftest import Rig
+
+pytestmark = pytest.mark.one_server
 
 Simulated = Callable[..., Rig]
 SYNCER = Path(sys.executable).with_name("syncer")

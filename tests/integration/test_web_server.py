@@ -24,6 +24,8 @@ from .conftest import MakeRig, Rig
 from .daemon_process import DaemonProcess, eventually
 from .web_page import CREDENTIALS, LOGIN, PATIENCE, Page, served
 
+# It is about HTTP; what its pages ask of the database is asked in test_web_pages.
+pytestmark = pytest.mark.one_server
 SIGNATURE = b"HTTP/1.1 200"
 
 
