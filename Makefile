@@ -1,6 +1,6 @@
 # make demo   first result in a minute: simulator, embedded PostgreSQL, a full and a recent pull
 # make test   lint, types, import contracts and the tests, as CI runs them; make test-slow the long ones
-# make benchmark   what docs/performance.md shows, in some ten minutes on a quiet machine
+# make benchmark   most of what docs/performance.md shows; its quota alone takes ten minutes, the peers longer
 # make lock   rewrite requirements/ from pyproject.toml (needs uv)
 
 PYTHON ?= python3

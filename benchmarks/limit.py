@@ -24,9 +24,10 @@ def rows_of(server: Server, database: str) -> list[bytes]:
 def copy_by_pages(server: Server, database: str, pages: list[bytes]) -> Cost:
     """COPY a page and move a checkpoint, in one transaction; all pages on one connection."""
     _make_source(server, database)
-    with server.connect(database) as connection, server.measured() as meter:
+    with server.connect(database) as connection:
         connection.execute("CREATE TABLE checkpoint (page integer, context text) WITH (fillfactor = 50)")
         connection.execute("INSERT INTO checkpoint VALUES (0, '')")
+    with server.connect(database) as connection, server.measured() as meter:
         for number, page in enumerate(pages, 1):
             with connection.transaction(), connection.cursor() as cursor:
                 _copy(cursor, page)

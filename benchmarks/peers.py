@@ -3,7 +3,8 @@
     python benchmarks/peers.py [FILES [ROUNDS]]
 
 Each peer lives in an environment of its own, made from peers/*.txt at the first run (BENCHMARK_PEERS, by default
-.benchmark-peers in the checkout). A round plays ours and each peer, first load and unchanged, one after the other.
+.benchmark-peers in the checkout). A round plays ours and each peer one after the other: a first load, and as many pulls
+of what has not changed as UNCHANGED says. One file is renamed before each of these: a load that did nothing would show.
 """
 
 from __future__ import annotations
@@ -19,16 +20,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rig import Cost, Listing, Server, run, servers, sync
-from tables import machine, middle, note, say, table, verdict
+from listing import Listing
+from peers_report import DLT_COPY, OURS, SINGER, TOOLS, Played, show
+from processes import run
+from rig import Cost, Server, expect, servers, sync
+from tables import machine, note, say
 
 from syncer.simulator import SECRET_ID, SECRET_KEY
 
 HERE = Path(__file__).resolve().parent
 ENVIRONMENTS = Path(os.environ.get("BENCHMARK_PEERS", HERE.parent / ".benchmark-peers"))
-OURS, DLT, DLT_COPY, SINGER = "syncer", "dlt, merge", "dlt, merge, CSV loader", "Singer tap, target-postgres"
-BLOCKS = ("first load", "unchanged")
-Costs = dict[tuple[str, str], list[Cost]]
+UNCHANGED = 2  # five, as `pulls.py` plays, would make an hour of it: the peers are slow
 
 
 def main() -> None:
@@ -37,17 +39,40 @@ def main() -> None:
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3  # noqa: PLR2004 - the second argument
     for name in ("dlt", "singer"):
         python(name)
-    costs: Costs = defaultdict(list)
+    played: dict[str, list[Played]] = defaultdict(list)
     with servers() as each, Listing(files) as listing:
         server = next(each)
         for number in range(rounds):
-            for name in (OURS, DLT, DLT_COPY, SINGER):
+            for name in TOOLS:
                 note(f"round {number + 1} of {rounds}: {name}")
-                with server.database("peer", migrated=name == OURS) as database, scratch_directory() as work:
-                    for block in BLOCKS:
-                        costs[name, block].append(load(name, server, database, listing, work))
-                        check(server, database, files)
-    show(server, files, rounds, costs)
+                played[name].append(play(name, server, listing))
+    show(server, files, played, UNCHANGED)
+    say(f"{versions()}; {machine()}")
+
+
+def play(name: str, server: Server, listing: Listing) -> Played:
+    """Let a tool load the listing into a database of its own, and pull it again."""
+    played = Played()
+    with server.database("peer", migrated=name == OURS) as database, scratch_directory() as work:
+        for number, block in enumerate(["first load", *["unchanged"] * UNCHANGED]):
+            if number:
+                listing.change(1 / listing.files)
+            before = listing.calls()
+            cost = load(name, server, database, listing, work)
+            played.calls[block] = listing.calls() - before
+            played.costs[block].append(cost)
+            if name == OURS:
+                some = {"updated": 1, "inserted": 0} if number else {"inserted": listing.files}
+                expect(cost.document, outcome="complete", verdict="proven", files=listing.files, gone=0, **some)
+            held = table_of(server, database)
+            check(server, database, held, listing)
+            bytes_held = server.ask(database, "SELECT pg_total_relation_size(%s::regclass)", held)
+            if not number:
+                first = bytes_held
+        server.ask(database, "SELECT 1 FROM pg_stat_force_next_flush()")
+        dead = "SELECT n_dead_tup FROM pg_stat_user_tables WHERE relid = %s::regclass"
+        played.dead, played.growth = server.ask(database, dead, held), bytes_held / first
+    return played
 
 
 def load(name: str, server: Server, database: str, listing: Listing, work: Path) -> Cost:
@@ -72,25 +97,33 @@ def load(name: str, server: Server, database: str, listing: Listing, work: Path)
             config.write_text(f'{{"sqlalchemy_url": "{server.url(database, "postgresql+psycopg")}"}}', encoding="utf-8")
             programs = python("singer").parent
             pipe = f'"{programs}/python" "{HERE}/peers/tap.py" | "{programs}/target-postgres" --config "{config}"'
-            meter.usage = run(["/bin/sh", "-c", pipe], environ)
+            meter.usage = run(["/bin/bash", "-o", "pipefail", "-c", pipe], environ)
         else:
             options = ["csv"] if name == DLT_COPY else []
             meter.usage = run([python("dlt"), HERE / "peers/dlt_load.py", *options], environ)
     return meter.cost
 
 
-def check(server: Server, database: str, files: int) -> None:
-    """End the run unless the tool's table holds every file, once."""
+def table_of(server: Server, database: str) -> str:
+    """Return the name of the table that the tool keeps the listing in."""
     found = """
-        SELECT format('SELECT count(*) FROM %I.%I', nspname, relname) FROM pg_class c
-        JOIN pg_namespace n ON n.oid = c.relnamespace
+        SELECT format('%I.%I', nspname, relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE relkind = 'r' AND relname = 'file' AND nspname NOT LIKE '%staging%'
     """
     with server.connect(database) as connection:
-        (count,) = connection.execute(found).fetchall()
-        held = connection.execute(count[0]).fetchall()
-    if held != [(files,)]:
-        raise SystemExit(f"the table holds {held} and not {files} files")
+        ((name,),) = connection.execute(found).fetchall()
+    return str(name)
+
+
+def check(server: Server, database: str, name: str, listing: Listing) -> None:
+    """End the run unless the tool's table holds every file, once, and the one that was renamed last by its new name."""
+    query = f"SELECT count(*), count(*) FILTER (WHERE name LIKE 'renamed-{listing.changes}-%') FROM {name}"
+    with server.connect(database) as connection:
+        held = connection.execute(query.encode()).fetchall()
+    if held != [(listing.files, min(listing.changes, 1))]:
+        raise SystemExit(
+            f"the table holds {held} and not {listing.files} files with the latest name of the last renamed"
+        )
 
 
 def python(name: str) -> Path:
@@ -100,8 +133,8 @@ def python(name: str) -> Path:
         note(f"making the environment of {name} ...")
         shutil.rmtree(home, ignore_errors=True)
         venv.create(home, with_pip=True)
-        pip = [home / "bin/python", "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
-        subprocess.run([*pip, "--require-hashes", "-r", HERE / f"peers/{name}.txt"], check=True)
+        pip = ["-m", "pip", "--disable-pip-version-check", "--quiet", "install", "--require-hashes"]
+        subprocess.run([home / "bin/python", *pip, "-r", HERE / f"peers/{name}.txt"], check=True)
         (home / "ready").touch()
     return home / "bin/python"
 
@@ -113,39 +146,15 @@ def scratch_directory() -> Iterator[Path]:
         yield Path(name)
 
 
-def show(server: Server, files: int, rounds: int, costs: Costs) -> None:
-    """Print what was measured, and how ours compares with dlt's faster variant."""
-    say(f"## The same {files:,} files by other tools, PostgreSQL {server.version}, medians of {rounds}\n")
-
-    def of(name: str, block: str, what: str) -> float:
-        return middle(getattr(cost, what) for cost in costs[name, block])
-
-    table(
-        ["", "s", "rows/s", "CPU s a million: client", "PostgreSQL", "WAL bytes a row", "peak MB (largest process)"],
-        [
-            [
-                f"{name}: {block}",
-                f"{of(name, block, 'seconds'):.1f}",
-                f"{files / of(name, block, 'seconds'):,.0f}",
-                f"{of(name, block, 'client_cpu') * 1e6 / files:.0f}",
-                f"{of(name, block, 'server_cpu') * 1e6 / files:.0f}",
-                f"{of(name, block, 'wal') / files:.1f}",
-                f"{of(name, block, 'peak_mb'):.0f}",
-            ]
-            for block in BLOCKS
-            for name in (OURS, DLT, DLT_COPY, SINGER)
-        ],
-    )
-    rows = []
-    for block, target in zip(BLOCKS, (3.0, 4.5), strict=True):
-        rivals = zip(costs[OURS, block], costs[DLT, block], costs[DLT_COPY, block], strict=True)
-        times = middle(min(one.seconds, other.seconds) / ours.seconds for ours, one, other in rivals)
-        rows.append([f"{block}: times faster than dlt's faster variant", f"at least {target}", f"{times:.1f}",
-                     verdict(times, target, least=True)])  # fmt: skip
-    share = min(of(name, "unchanged", "wal") for name in (DLT, DLT_COPY)) / of(OURS, "unchanged", "wal")
-    rows.append(["unchanged: WAL of dlt against ours", "over 80", f"{share:.0f}", verdict(share, 80, least=True)])
-    table(["figure", "target", "measured", "kept"], rows)
-    say(machine())
+def versions() -> str:
+    """Return what the peers' environments hold."""
+    wanted = {"dlt": ("dlt",), "singer": ("singer-sdk", "meltanolabs-target-postgres")}
+    look = "import sys; from importlib.metadata import version; print(*(f'{n} {version(n)}' for n in sys.argv[1:]))"
+    told = [
+        subprocess.run([python(home), "-c", look, *names], check=True, capture_output=True, text=True).stdout.strip()
+        for home, names in wanted.items()
+    ]
+    return " ".join(told)
 
 
 if __name__ == "__main__":

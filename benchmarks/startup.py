@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 
-from rig import BIN, Listing, run, servers, sync
+from listing import Listing
+from processes import BIN, run
+from rig import servers, sync
 from tables import machine, middle, say, table, verdict
 
 TIMES = 7
@@ -18,7 +20,7 @@ def main() -> None:
             sync(server, ours, listing)
             helped = [run([BIN / "syncer", "--help"], dict(os.environ)) for _ in range(TIMES)]
             recent = [sync(server, ours, listing, "--recent") for _ in range(TIMES)]
-    say(f"## Start-up, medians of {TIMES}\n")
+    say(f"## Start-up, PostgreSQL {server.version}, medians of {TIMES}\n")
     rows = (("`syncer --help`", helped, 0.3, [each.cpu for each in helped]),
             ("recent sync, nothing new", recent, 0.8, [each.client_cpu for each in recent]))  # fmt: skip
     table(

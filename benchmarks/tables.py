@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -22,9 +24,15 @@ def machine() -> str:
     return (
         f"{os.cpu_count()} cores ({cpu}), {memory:.0f} GB, Linux {platform.release()}, "
         f"Python {platform.python_version()}, syncer {version('syncer')}, SQLAlchemy {version('sqlalchemy')}, "
-        f"psycopg {version('psycopg')}; "
+        f"psycopg {version('psycopg')}, data on {file_system()}; "
         f"load of the machine when the run ended: {load:.1f}"
     )
+
+
+def file_system() -> str:
+    """Return the type of the file system on which the servers keep their data."""
+    stat = ["/usr/bin/stat", "--file-system", "--format", "%T", tempfile.gettempdir()]
+    return subprocess.run(stat, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def say(text: str = "") -> None:

@@ -27,6 +27,7 @@ def simulate(
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8099,
     host: Annotated[str, typer.Option(help="The address to serve on.")] = "127.0.0.1",
     seed: Annotated[int, typer.Option(help="The same seed makes the same files and the same faults.")] = 1,
+    random_ids: Annotated[bool, typer.Option("--random-ids", help="Ids are random and do not rise with time.")] = False,
     scenario: Annotated[str, typer.Option(help="Play a named scenario; the options below do not count then.")] = "",
     list_scenarios: Annotated[bool, typer.Option("--list-scenarios", help="Name the scenarios and stop.")] = False,
     end: Annotated[Ending, typer.Option(help="How a listing ends.")] = Ending.EMPTY_CONTEXT,
@@ -66,7 +67,7 @@ def simulate(
         calls_per_minute=calls_per_minute,
     )
     faults = Faults(rate=fault_rate, seed=seed)
-    world = World(files, seed=seed)
+    world = World(files, seed=seed, random_ids=random_ids)
     _serve(Simulator(world, behaviour=behaviour, faults=faults, host=host, port=port, control=control))
 
 

@@ -10,6 +10,9 @@ from syncer.simulator.times import DAY, beijing
 _MASK = (1 << 64) - 1
 _FIRST_ID = 9_031_868_222_808_082_655
 _ID_STEP = 37
+_RANDOM_BITS = (1 << 62) - 1
+_FIRST_RANDOM = 10**18
+_STIR, _SHIFT = 0x9E3779B97F4A7C15, 31
 _LONGEST_ID = 20
 _LIFETIMES = (30,) * 92 + (60,) * 5 + (180,) * 3
 SHORTEST = min(_LIFETIMES) * DAY
@@ -42,10 +45,14 @@ class File(NamedTuple):
 
 
 class Population:
-    """Files by number (slot), rising in id and createTime; the same for the same seed, size and instant."""
+    """Files by number (slot), rising in createTime, and in id too unless `random_ids` makes those 19 random digits.
 
-    def __init__(self, size: int, *, seed: int, same_second: int) -> None:
+    The same for the same seed, size and instant.
+    """
+
+    def __init__(self, size: int, *, seed: int, same_second: int, random_ids: bool = False) -> None:
         self.size = size
+        self._random_ids = random_ids
         self._same_second = same_second
         self._salt = (seed * 0x9E3779B97F4A7C15 + 0x632BE59BD9B4E019) & _MASK
         self._step = (_OLDEST - _NEWEST) / max(size, 1)
@@ -60,7 +67,7 @@ class Population:
         """Return the number of the file with this id, or None."""
         if not (file_id.isascii() and file_id.isdigit() and len(file_id) <= _LONGEST_ID):
             return None
-        slot = (int(file_id) - _FIRST_ID) // _ID_STEP
+        slot = self._unstirred(int(file_id)) if self._random_ids else (int(file_id) - _FIRST_ID) // _ID_STEP
         return slot if 0 <= slot < self.size and self.file(slot).file_id == file_id else None
 
     def created(self, slot: int, mixed: int | None = None) -> int:
@@ -76,7 +83,7 @@ class Population:
         """Return the file with this number; numbers beyond the size make files of the same kind."""
         mixed = self._mix(slot)
         created = self.created(slot, mixed)
-        file_id = str(_FIRST_ID + slot * _ID_STEP + mixed % _ID_STEP)
+        file_id = str(self._stirred(slot) if self._random_ids else _FIRST_ID + slot * _ID_STEP + mixed % _ID_STEP)
         length = 5 + (mixed >> 6) % 296
         span = f"{beijing(created - 2 - length)}_{beijing(created - 2)}".replace(" ", "-").replace(":", "-")
         token = _PAIRS[mixed >> 8 & 4095] + _PAIRS[mixed >> 20 & 4095] + _PAIRS[mixed >> 32 & 4095]
@@ -92,6 +99,17 @@ class Population:
             created + _LIFETIMES[(mixed >> 24) % 100] * DAY,
             f"http://1000.vod2.myqcloud.com/vodgzp/{file_id}/{_CLIPS[mixed % 3]}.mp4",
         )
+
+    def _stirred(self, slot: int) -> int:
+        """Return a slot's random id: two multiplications by an odd number and a shift, each of which can be undone."""
+        stirred = (slot ^ self._salt) * _STIR & _RANDOM_BITS
+        return _FIRST_RANDOM + ((stirred ^ stirred >> _SHIFT) * _STIR & _RANDOM_BITS)
+
+    def _unstirred(self, number: int) -> int:
+        """Return the slot of a random id; for no file's id some number that is none of the slots, or another's."""
+        back = pow(_STIR, -1, _RANDOM_BITS + 1)
+        stirred = (number - _FIRST_RANDOM) * back & _RANDOM_BITS
+        return ((stirred ^ stirred >> _SHIFT) * back ^ self._salt) & _RANDOM_BITS
 
     def _mix(self, slot: int) -> int:
         mixed = ((slot + 1) * 0x9E3779B97F4A7C15 ^ self._salt) & _MASK

@@ -19,7 +19,8 @@ class World:
     Entries are computed when asked for, so that millions cost a few bytes each. `now` anchors the population (files
     are created over the 30 days before it; none expires in the first six hours after it); a simulator that gets a
     world without one anchors it at its own clock. `same_second` files each share one createTime; with `zero_times`
-    every time is written as zeros. All methods may be called from any thread; hold `lock` to make several one.
+    every time is written as zeros; with `random_ids` ids do not rise with time. All methods may be called from any
+    thread; hold `lock` to make several one.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class World:
         now: float | None = None,
         same_second: int = 1,
         zero_times: bool = False,
+        random_ids: bool = False,
     ) -> None:
         self.size = files
         self.seed = seed
@@ -37,7 +39,7 @@ class World:
         self.lock = threading.RLock()
         self.version = 0
         self.linger: float | None = 0.0
-        self._population = Population(files, seed=seed, same_second=same_second)
+        self._population = Population(files, seed=seed, same_second=same_second, random_ids=random_ids)
         self._live = array("I", range(files))
         self._slots = files
         self._overlay: dict[int, File] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from itertools import pairwise
 
 import pytest
 
@@ -42,6 +43,16 @@ def test_files_look_like_the_documents_and_rise_with_time() -> None:
     assert 0 < sum(file.duration is None for file in files) < 600
     fields = world.fields(0)
     assert fields["url"].startswith(f"http://1000.vod2.myqcloud.com/vodgzp/{fields['fileId']}/")
+
+
+def test_random_ids_have_nineteen_digits_in_no_order_and_are_found_again() -> None:
+    world = World(3000, now=NOW, random_ids=True)
+    ids = [world.file(slot).file_id for slot in world.view()]
+    assert len(set(ids)) == 3000
+    assert all(len(file_id) == 19 for file_id in ids)
+    assert 1000 < sum(one < other for one, other in pairwise(ids)) < 2000
+    assert [world.slot_of(file_id) for file_id in ids] == list(range(3000))
+    assert [world.slot_of(unknown) for unknown in ("5", "0" + ids[0], str(int(ids[0]) + 1))] == [None] * 3
 
 
 def test_a_million_files_cost_a_few_bytes_each() -> None:
