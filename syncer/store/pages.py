@@ -32,6 +32,9 @@ COLUMNS = {
     "extra": "jsonb",
 }
 _TRIES = 5
+_TOO_LARGE = 2**63
+# Ids whose last six digits alone differ PostgreSQL compresses to less than the eight bytes of a number.
+_NEAR = 10**6
 # A deadlock, a failed serialization, a file that was added meanwhile.
 _TRY_AGAIN = {"40P01", "40001", "23505"}
 
@@ -132,12 +135,13 @@ _COMMIT_PAGE = f"""{_PAGE_FENCE} {_FILES},
 counted AS ({counters.add(counters.FROM_CALLS)}),
 ledger AS (
   INSERT INTO syncer.page (source, pull_id, generation, part, page, run_id, committed_at, context_in, context_out,
-                           entries, file_count, rejected, inserted, updated, oldest, newest, file_ids,
-                           ordered)
+                           entries, file_count, rejected, inserted, updated, oldest, newest, ordered,
+                           file_ids, file_numbers)
   SELECT %(source)s, %(pull)s, %(generation)s, %(part)s, %(page)s, %(run)s, syncer.instant(),
          %(context_in)s::bytea, %(context_out)s::bytea, %(entries)s, %(file_count)s::bigint, %(odd)s, inserted, updated,
-         %(page_oldest)s::timestamptz, %(page_newest)s::timestamptz, ARRAY(SELECT file_id FROM item ORDER BY file_id),
-         %(ordered)s::boolean
+         %(page_oldest)s::timestamptz, %(page_newest)s::timestamptz, %(ordered)s::boolean,
+         CASE WHEN NOT %(numbered)s THEN ARRAY(SELECT file_id FROM item ORDER BY file_id) END,
+         CASE WHEN %(numbered)s THEN ARRAY(SELECT file_id::bigint FROM item ORDER BY file_id::bigint) END
   FROM counts
 )
 UPDATE syncer.pull p
@@ -157,12 +161,15 @@ _COMMIT_CONFIRMED = f"{_FENCE} {_FILES} SELECT inserted, updated, known FROM cou
 # A person's lookup belongs to no pull and holds no lease: its fence is always open.
 _COMMIT_LOOKUP = f"WITH fence AS (SELECT 1), {_FILES} SELECT inserted, updated, known FROM counts"
 
+# The ids in a row of the ledger, which holds them as numbers where that is smaller.
+SEEN = "coalesce(file_ids, file_numbers::text[])"
+
 # Ids of a page that this generation's listing had already shown, in pages that went from newer to older. Where the
 # server lists oldest first whatever is asked, the other end is the same end, and meeting it shows nothing.
-_MET = """
-SELECT coalesce(bool_or(file_ids && %(ids)s::text[]) AND bool_or(oldest < oldest_before)
+_MET = f"""
+SELECT coalesce(bool_or(seen && %(ids)s::text[]) AND bool_or(oldest < oldest_before)
                 AND bool_and(oldest <= oldest_before AND newest <= newest_before), false)
-FROM (SELECT file_ids, oldest, newest, lag(oldest) OVER listing AS oldest_before,
+FROM (SELECT {SEEN} AS seen, oldest, newest, lag(oldest) OVER listing AS oldest_before,
              lag(newest) OVER listing AS newest_before
       FROM syncer.page
       WHERE source = %(source)s AND pull_id = %(pull)s AND generation = %(generation)s AND part = 'listing'
@@ -255,6 +262,7 @@ def commit_page(
         unidentified=sum(entry.file_id is None for entry in page.rejected),
         page_oldest=min(times, default=None),
         page_newest=max(times, default=None),
+        numbered=are_smaller_as_numbers([file.file_id for file in page.files]),
         ordered=times == sorted(times, reverse=at.part == "listing"),
         oldest=at.oldest,
         newest=at.newest,
@@ -311,6 +319,20 @@ def contexts_seen(connection: sa.Connection, source: str, pull_id: int, generati
         generation=generation,
     ).scalar_one()
     return found
+
+
+def are_smaller_as_numbers(file_ids: list[str]) -> bool:
+    """Return whether the ledger keeps the ids of a page as numbers.
+
+    Each must be one that a bigint holds, written as PostgreSQL would write it.
+    """
+    try:
+        numbers = list(map(int, file_ids))
+    except ValueError:
+        return False
+    if not numbers or list(map(str, numbers)) != file_ids:
+        return False
+    return max(numbers) - min(numbers) >= _NEAR and max(map(abs, numbers)) < _TOO_LARGE
 
 
 def _files_of(page: Page) -> dict[str, str]:

@@ -14,10 +14,12 @@ _CREDIT_SECONDS = 0.3
 # After a 4400 all processes of the account pause this long: the window is a minute, and somebody else uses it too.
 _STEP_BACK_SECONDS = 20.0
 
-# The instant is taken after the row lock is held (in SET), never from before a wait for it.
+# The instant is taken after the row lock is held (in SET), never from before a wait for it. Whoever comes too early
+# only reads, for a lock would be written to the disk.
 _ACQUIRE = """
 INSERT INTO syncer.quota AS q (account, next_at, calls)
-VALUES (%(account)s, clock_timestamp() + make_interval(secs => %(spacing)s), 1)
+SELECT %(account)s, clock_timestamp() + make_interval(secs => %(spacing)s), 1
+WHERE NOT EXISTS (SELECT FROM syncer.quota o WHERE o.account = %(account)s AND o.next_at > clock_timestamp())
 ON CONFLICT (account) DO UPDATE SET
   next_at = greatest(q.next_at, clock_timestamp() - make_interval(secs => %(credit)s))
             + make_interval(secs => %(spacing)s),

@@ -10,10 +10,10 @@ from syncer.model import Calls, Suspicion
 from syncer.store import counters
 from syncer.store.database import bulk_transaction, rows
 from syncer.store.leases import RENEWED, fenced
-from syncer.store.pages import NEXT_CHANGE, Claim
+from syncer.store.pages import NEXT_CHANGE, SEEN, Claim
 
 # Gates one to three: the scope of the pull, absence from every one of its listings, known before it began.
-_GATHER = """
+_GATHER = f"""
 WITH fence AS MATERIALIZED (
   SELECT 1 FROM syncer.lease WHERE source = %(source)s AND epoch = %(epoch)s FOR UPDATE
 ),
@@ -24,7 +24,7 @@ known AS MATERIALIZED (
     AND (p.prefix = '' OR starts_with(f.name, p.prefix))
 ),
 listed AS (
-  SELECT unnest(file_ids) AS file_id FROM syncer.page WHERE source = %(source)s AND pull_id = %(pull)s
+  SELECT unnest({SEEN}) AS file_id FROM syncer.page WHERE source = %(source)s AND pull_id = %(pull)s
 ),
 absent AS MATERIALIZED (
   SELECT k.* FROM known k WHERE NOT EXISTS (SELECT FROM listed l WHERE l.file_id = k.file_id)
@@ -53,11 +53,11 @@ SELECT file_id FROM syncer.suspect WHERE source = %(source)s AND pull_id = %(pul
 """
 
 # A few files from here and there in the listing, so that no single deletion since takes them all.
-_CANARIES = """
-SELECT unnest(file_ids[1:2]) FROM (
-  SELECT DISTINCT ON (tile) file_ids FROM (
-    SELECT file_ids, page, ntile(5) OVER (ORDER BY page) AS tile FROM syncer.page
-    WHERE source = %(source)s AND pull_id = %(pull)s AND part = 'listing' AND cardinality(file_ids) > 0
+_CANARIES = f"""
+SELECT unnest(seen[1:2]) FROM (
+  SELECT DISTINCT ON (tile) seen FROM (
+    SELECT {SEEN} AS seen, page, ntile(5) OVER (ORDER BY page) AS tile FROM syncer.page
+    WHERE source = %(source)s AND pull_id = %(pull)s AND part = 'listing' AND cardinality({SEEN}) > 0
       AND generation = (SELECT max(generation) FROM syncer.page WHERE source = %(source)s AND pull_id = %(pull)s)
   ) AS listed ORDER BY tile, page
 ) AS spread

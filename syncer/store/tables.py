@@ -239,8 +239,10 @@ page = Table(
     Column("updated", SmallInteger, nullable=False, comment="Files whose row changed."),
     _instant("oldest", "Oldest createTime on the page."),
     _instant("newest", "Newest createTime on the page."),
-    Column("file_ids", ARRAY(Text), nullable=False, comment="What was seen."),
+    Column("file_ids", ARRAY(Text), comment="What was seen; null where file_numbers holds it."),
     Column("ordered", Boolean, comment="Its createTimes kept the order asked for."),
+    Column("file_numbers", ARRAY(BigInteger), comment="What was seen, where ids are numbers, and smaller as such."),
+    CheckConstraint("num_nonnulls(file_ids, file_numbers) = 1", name="seen"),
     # Without a foreign key: the statement that writes a page looks its pull up, and locks it, by itself.
     PrimaryKeyConstraint("source", "pull_id", "generation", "part", "page"),
     comment="The page ledger: one row per committed page of a pull.",

@@ -74,7 +74,7 @@ def assert_ledger_is_whole(command: Command) -> None:
     (row,) = command.rows(
         "SELECT (SELECT count(*) FROM syncer.file) AS files, p.page, p.files AS counted,"
         " (SELECT array_agg(page ORDER BY page) FROM syncer.page) AS pages,"
-        " (SELECT count(DISTINCT id) FROM syncer.page, unnest(file_ids) AS id) AS listed"
+        " (SELECT count(DISTINCT id) FROM report.pages, unnest(file_ids) AS id) AS listed"
         " FROM (SELECT coalesce(max(page), 0) AS page, coalesce(sum(files), 0) AS files FROM syncer.pull) AS p"
     )
     assert row["files"] == row["counted"] == row["listed"]
