@@ -62,7 +62,9 @@ def limits(files: int, rounds: list[Round]) -> list[list[str]]:
         ("peak memory, MB", 80, peak, False),
         ("last tenth of the first load's pages against the first", 1.3, middle(each.late for each in rounds), False),
     ]
+    first = middle(played.costs["unchanged"][0].wal / files for played in rounds)
     beside = [
+        ("WAL of the first of the five unchanged pulls, bytes a row", first),
         ("growth of the whole database, bytes a file and unchanged pull", middle(each.grown for each in rounds)),
         ("dead rows of `pull`, `lease`, `quota`, `counter` after five", middle(each.dead_beside for each in rounds)),
     ]
