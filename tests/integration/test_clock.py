@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from urllib.parse import quote
 
@@ -14,7 +16,7 @@ from structlog.testing import capture_logs
 from syncer.daemon.service import Daemon
 from syncer.errors import Stopped
 from syncer.simulator import World
-from syncer.store import clock
+from syncer.store import clock, leases
 from syncer.store.database import connect
 
 from .conftest import Rig
@@ -59,32 +61,27 @@ def test_a_pull_does_not_wait_for_the_quota_of_a_clock_that_was_ahead(simulated:
 
 
 def test_the_daemon_pulls_again_when_its_clock_was_ahead(simulated: Simulated) -> None:
-    rig = simulated({"full_schedule": "* * * * *", "recent_schedule": "* * * * *"}, world=World(25))
-    rig.sync()
-    with psycopg.connect(rig.database, autocommit=True) as connection:
-        connection.execute("UPDATE syncer.source SET next_full_at = now(), next_recent_at = now(), evaluate_at = now()")
-    written_a_year_ahead(rig.database)
-    before = rig.simulator.call_count
+    rig = simulated(world=World(25))
     app = rig.app()
-    daemon = Daemon(app, poll_seconds=0.5)
-    ended: list[BaseException] = []
+    source = app.settings.source("default")
+    with connect(rig.database) as connection:
+        leases.ensure_source(connection, "default", account=source.account, prefix="")
+        clock.watch(connection)
+        connection.exec_driver_sql("UPDATE syncer.source SET next_full_at = now(), next_recent_at = now()")
+    written_a_year_ahead(rig.database)
 
-    def work() -> None:
-        try:
-            daemon.run()
-        except Stopped as stopped:
-            ended.append(stopped)
+    def run() -> None:
+        with suppress(Stopped):
+            Daemon(app, poll_seconds=0.2).run()
 
-    thread = threading.Thread(target=work, daemon=True)
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    called = threading.Event()
-    for _ in range(900):
-        if rig.simulator.call_count > before or called.wait(0.1):
-            break
+    ends = time.monotonic() + 60
+    while rig.simulator.call_count == 0 and time.monotonic() < ends:
+        time.sleep(0.05)
     app.stop()
     thread.join(60)
-    assert rig.simulator.call_count > before, "no pull within ninety seconds, though one is due every minute"
-    assert ended
+    assert rig.simulator.call_count > 0, "it waits for a due time that comes in a year"
 
 
 def test_history_is_not_forgotten_by_a_clock_that_is_years_ahead(simulated: Simulated) -> None:
