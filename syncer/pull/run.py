@@ -16,7 +16,7 @@ from syncer.pull import machine
 from syncer.pull.circle import ContextsSeen
 from syncer.pull.confirm import Confirmation
 from syncer.pull.machine import GiveUp, Phase, PullState
-from syncer.pull.sweep import UNCONFIRMED, brake_holds, refusal
+from syncer.pull.sweep import UNASKED, UNCONFIRMED, brake_holds, refusal
 from syncer.pull.waiting import Retrying, Waiting
 from syncer.store import leases, pages, pulls, sweeps
 from syncer.store.database import Connection
@@ -364,7 +364,7 @@ class _Attempt:
         if not sweeps.gathered(self.connection, self.claim.source, self.pull_id):
             suspicion, sweep = sweeps.gather(self.connection, self.claim, self.pull_id, allowed=allowed)
             if not sweep:
-                return refusal(suspicion, self.plan.brake), []
+                return refusal(suspicion, self.plan.brake), [UNASKED.format(suspicion.suspects)]
         confirmed = Confirmation(
             connection=self.connection,
             source=self.source,

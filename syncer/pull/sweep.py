@@ -48,6 +48,7 @@ def refusal(suspicion: Suspicion, brake: float) -> str:
     )
 
 
+UNASKED = "its sweep was refused, so whether {:,} known files that it did not list still exist was not asked"
 UNCONFIRMED = "the API did not answer questions by file id for files that it had just listed, so nothing more was swept"
 
 

@@ -9,7 +9,7 @@ import pytest
 from campaign.blows import Fail, Kill, Stall, Stop, Trouble
 from campaign.databases import Database
 from campaign.model import DAY, HOUR, Setup, modelled
-from syncer.simulator import Behaviour, End, Fault, Kind, Paging, lost_reply
+from syncer.simulator import Behaviour, End, Fault, Kind, Paging, Ties, lost_reply
 
 
 def test_history_is_told_in_the_order_in_which_it_happened_when_the_clock_is_set_back(
@@ -71,3 +71,17 @@ def test_rivals_kills_and_lost_replies_at_a_positional_listing(campaign_database
         model.evaluate(Kill(12))
         model.evaluate()
         model.send(Kill(4))
+
+
+def test_a_pull_whose_sweep_is_refused_does_not_say_that_nothing_is_missing(
+    campaign_database: Database, tmp_path: Path
+) -> None:
+    """An API that shuffles files of one createTime hid 19 known files from a listing; the brake kept them from being
+    asked for, and the pull was called proven."""
+    behaviour = Behaviour(ties=Ties.PER_CALL, overlap=2, last_page_once=True, end=End.CODE_70008)
+    setup = Setup(files=39, same_second=50, zero_times=True, odd=True, behaviour=behaviour, seed=316)
+    with modelled(campaign_database, str(tmp_path), setup) as model:
+        for _ in range(4):
+            model.pull(allow_sweep=True)
+        for _ in range(3):
+            model.pull()

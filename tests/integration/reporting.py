@@ -131,7 +131,8 @@ def run_roles(database: str) -> None:
 VERDICTS = """
 SELECT p.pull_id, p.kind, p.verdict, p.reason, p.outcome, f.ended, f.complete,
        CASE WHEN p.kind = 'recent' OR p.finished_at IS NULL OR p.outcome NOT IN ('complete', 'unproven') THEN 'partial'
-            WHEN f.complete AND p.unidentified = 0 AND p.short_pages = 0 AND p.drifted = 0 THEN 'proven'
+            WHEN f.complete AND p.unidentified = 0 AND p.short_pages = 0 AND p.drifted = 0 AND p.error IS NULL
+              THEN 'proven'
             ELSE 'unproven' END AS from_ledger,
        (SELECT bool_and(holds) FROM report.pull_proof(p.pull_id) WHERE point < 11) AS every_point,
        (SELECT holds FROM report.pull_proof(p.pull_id) WHERE point = 11) AS last_point

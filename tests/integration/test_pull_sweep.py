@@ -168,7 +168,8 @@ def test_the_brake_refuses_a_share_above_its_own_and_marks_nothing(simulated: Si
     assert rig.simulator.call_count - calls == 8, "nothing was asked for by id"
     assert not rig.rows("SELECT FROM syncer.suspect")
     (pull,) = rig.rows("SELECT * FROM report.pulls WHERE pull_id = %s", result.pull_id)
-    assert pull["error"] == str(result.error)
+    assert (pull["error"], pull["verdict"]) == (str(result.error), "unproven")
+    assert "whether 21 known files that it did not list still exist was not asked" in pull["reason"]
 
 
 def test_the_brake_lets_its_very_share_pass(simulated: Simulated) -> None:
