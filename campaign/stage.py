@@ -201,7 +201,8 @@ class Stage:
             self._until_done(tuple(command.split()))
         with self.database.connect() as connection:
             equals_the_listing(look(connection), self.account)
-            connection.execute("UPDATE syncer.recipient SET next_try_at = NULL")
+            # Pauses, and behind a pooler a killed sender's claim, end with time alone: minutes that nobody waits here.
+            connection.execute("UPDATE syncer.recipient SET next_try_at = NULL, claimed_until = NULL")
         self._until_done(("alerts", "send"))
         with self.database.connect() as connection:
             left = connection.execute(
