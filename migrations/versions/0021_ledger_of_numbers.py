@@ -18,7 +18,7 @@ branch_labels = None
 depends_on = None
 
 # As pg_get_viewdef writes them, in the versions of PostgreSQL that there are.
-_BEFORE = re.compile(r"((?:[gt]\.)?)\bfile_ids\b(?P<last>(?=\n +FROM syncer\.page))?")
+_BEFORE = re.compile(r"((?:[gt]\.)?)\bfile_ids\b(?P<last>(?=\n +FROM (?:syncer\.)?page))?")
 _AFTER = re.compile(r"COALESCE\(((?:[gt]\.)?)file_ids, \((?:[gt]\.)?file_numbers\)::text\[\]\)(?: AS file_ids)?")
 _VIEWS = ("report.pages", "report.proof")
 
