@@ -19,10 +19,10 @@ class Facts:
 
     Nobody holds the source. `epoch` is its lease's, and changes with every pull. `next_at` is the due time as last
     written (None: to be decided). `ended_well_at` is when a run of this kind last came to its end, by whomever it was
-    started; `last_at` is when the last run ended or, if it was killed, began; `failures` counts the failed runs since
-    one that did not fail, five at most, or the killed ones in a row beyond two. `unfinished` tells
-    that a full pull can be taken up again; of a recent one it is never said. `pulled` tells that any pull of the source
-    has come to an end.
+    started, or a pull did whose run was killed before it could say so; `last_at` is when the last run ended or, if it
+    was killed, began; `failures` counts the failed runs since one that did not fail, five at most, or the killed ones
+    in a row beyond two. `unfinished` tells that a full pull can be taken up again; of a recent one it is never said.
+    `pulled` tells that any pull of the source has come to an end.
     """
 
     source: str
@@ -70,10 +70,16 @@ SELECT s.source, syncer.instant() AS now, s.epoch, s.next_at,
          SELECT FROM syncer.pull p WHERE p.source = s.source AND p.kind = 'full' AND p.finished_at IS NULL
        ) AS unfinished,
        EXISTS (SELECT FROM syncer.run r WHERE r.source = s.source AND r.kind <> 'lookup'
-                 AND r.outcome IN ('complete', 'unproven')) AS pulled,
-       (SELECT r.finished_at FROM syncer.run r
-        WHERE r.source = s.source AND r.kind = %(kind)s AND r.outcome IN ('complete', 'unproven')
-        ORDER BY r.run_id DESC LIMIT 1) AS ended_well_at,
+                 AND r.outcome IN ('complete', 'unproven'))
+         OR EXISTS (SELECT FROM syncer.pull p WHERE p.source = s.source AND p.outcome IN ('complete', 'unproven'))
+         AS pulled,
+       greatest(
+         (SELECT r.finished_at FROM syncer.run r
+          WHERE r.source = s.source AND r.kind = %(kind)s AND r.outcome IN ('complete', 'unproven')
+          ORDER BY r.run_id DESC LIMIT 1),
+         (SELECT p.finished_at FROM syncer.pull p
+          WHERE p.source = s.source AND p.kind = %(kind)s AND p.outcome IN ('complete', 'unproven')
+          ORDER BY p.pull_id DESC LIMIT 1)) AS ended_well_at,
        last.*
 FROM candidate s
 CROSS JOIN LATERAL (

@@ -63,14 +63,19 @@ SELECT unnest(seen[1:2]) FROM (
 ) AS spread
 """
 
+# Files are looked up by their ids alone (LATERAL with LIMIT, as for a page): asked for what is not gone as well, a plan
+# made for an empty table reads every file of the source by another index.
 _RESOLVE = f"""
 WITH fence AS MATERIALIZED (
   UPDATE syncer.lease SET {RENEWED}
   WHERE source = %(source)s AND epoch = %(epoch)s RETURNING 1
 ),
 was AS MATERIALIZED (
-  SELECT f.file_id, f.changed_at, {NEXT_CHANGE.format(last="f.changed_at")} AS changing_at FROM syncer.file f, fence
-  WHERE f.source = %(source)s AND f.file_id = ANY (%(missing)s::text[]) AND f.gone_at IS NULL FOR UPDATE OF f
+  SELECT f.file_id, f.changed_at, {NEXT_CHANGE.format(last="f.changed_at")} AS changing_at
+  FROM fence CROSS JOIN unnest(%(missing)s::text[]) AS m (file_id) CROSS JOIN LATERAL (
+    SELECT * FROM syncer.file s WHERE s.source = %(source)s AND s.file_id = m.file_id LIMIT 1 FOR UPDATE
+  ) f
+  WHERE f.gone_at IS NULL
 ),
 gone AS (
   UPDATE syncer.file f SET gone_at = syncer.instant(), changed_at = was.changing_at

@@ -136,7 +136,7 @@ def test_three_share_many_sources_one_is_killed_one_stalls(fleet: Fleet) -> None
     whatever_happens_each_pull_ends_once(fleet, patience=60)
     (_, stopped, other) = (each.process.pid for each in fleet.daemons)
     runs = fleet.runs()
-    assert runs[other] > runs[stopped] > 0
+    assert runs[other] > runs.get(stopped, 0)
 
 
 def test_a_few_due_pulls_are_spread_over_idle_daemons(make_rig: MakeRig, tmp_path: Path) -> None:

@@ -11,8 +11,10 @@ import pytest
 import sqlalchemy as sa
 
 from syncer.daemon import service
+from syncer.daemon.due import due_at
 from syncer.errors import Busy, Fenced, Stopped
 from syncer.model import PullKind
+from syncer.schedule import parse_cron
 from syncer.simulator import World
 from syncer.store import leases, pulls, replicas, schedule
 from syncer.store.database import connect, rows
@@ -207,6 +209,22 @@ def test_what_kills_its_process_each_time_waits_from_the_third_time_on(connectio
         add_run(connection, "full", outcome, 1)
         counted.append(only(connection).failures)
     assert counted == [0, 0, 1, 2, 0, 0, 0]
+
+
+def test_a_pull_that_ended_is_not_made_again_though_its_run_was_killed_before_it_said_so(
+    connection: sa.Connection,
+) -> None:
+    sql = """
+        INSERT INTO syncer.pull (source, kind, listing, prefix, page_size, allow_sweep, first_run, started_at,
+                                 finished_at, outcome)
+        VALUES ('default', 'full', 'l', '', 100, false, 1, now() - interval '2 min', now(), 'complete')
+    """
+    rows(connection, sql)
+    add_run(connection, "full", None, 2)
+    full, recent = only(connection), only(connection, RECENT)
+    assert full.ended_well_at is not None
+    assert (full.unfinished, full.pulled, recent.pulled, recent.ended_well_at) == (False, True, True, None)
+    assert due_at(full, parse_cron("0 0 29 2 *", "UTC")) > full.now
 
 
 def test_after_a_run_its_due_times_are_to_be_decided_but_not_by_one_that_was_fenced(connection: sa.Connection) -> None:
