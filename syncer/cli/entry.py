@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import gc
-import signal
 import sys
 
 # New objects at which Python looks for cycles, 700 by default: loading alone, which makes none, pays for two hundred
@@ -24,6 +23,8 @@ def main() -> None:
     # At its end Python looks for cycles among all that was ever loaded, a fifth of a second, only to let memory go.
     atexit.register(gc.freeze)
     try:
+        import signal
+
         # In the background of a shell it is ignored, and stays so.
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, _interrupt)
