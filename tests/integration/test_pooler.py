@@ -98,7 +98,9 @@ def test_a_living_holder_is_not_succeeded_when_the_pooler_closes_its_sessions(
     try:
         for each in daemons:
             each.wait_for("sources_scheduled")
+        ends_at = time.monotonic() + 90
         while not any(each.events("pull_finished", kind="full") for each in daemons):
+            assert time.monotonic() < ends_at, "".join(each.stderr for each in daemons)
             pooler.drop_server_sessions()
             time.sleep(0.2)
         for each in daemons:
