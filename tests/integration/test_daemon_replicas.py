@@ -146,6 +146,9 @@ def test_a_few_due_pulls_are_spread_over_idle_daemons(make_rig: MakeRig, tmp_pat
         try:
             fleet.start(3)
             eventually(lambda: fleet.ended() == 18, "the first pulls", seconds=60)
+            # A run ends before its daemon has said that it has a free hand again, and shares go by what is said.
+            busy = "SELECT count(*) AS n FROM syncer.replica WHERE running > 0"
+            eventually(lambda: fleet.rig.rows(busy)[0]["n"] == 0, "all are idle")
             simulator.behaviour = Behaviour(latency=20)
             fleet.rig.rows("UPDATE syncer.source SET next_full_at = clock_timestamp() RETURNING 1")
             eventually(lambda: sum(fleet.held().values()) == 9, "all are being pulled")
