@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 
@@ -12,7 +13,7 @@ import structlog
 from syncer.app import App, notice_clock
 from syncer.daemon.due import due_at, rescheduled
 from syncer.daemon.identity import Identity
-from syncer.daemon.pulls import carry_out
+from syncer.daemon.pulls import Taken, carry_out, give_back
 from syncer.daemon.share import allowance, most_full
 from syncer.model import PullKind
 from syncer.pulse import Pulse
@@ -60,6 +61,8 @@ class Dispatcher:
         self._workers: dict[str, tuple[threading.Thread, PullKind]] = {}
         self._spared: dict[tuple[str, PullKind], float] = {}
         self._prepared: App | None = None
+        # What pulls could not give back, for the database did not answer.
+        self._kept: deque[Taken] = deque()
 
     @property
     def running(self) -> list[str]:
@@ -69,6 +72,9 @@ class Dispatcher:
     def look(self, connection: Connection) -> None:
         """Free what the dead hold, and begin what is due; for one thread at a time."""
         notice_clock(connection)
+        while self._kept:
+            give_back(connection, self._kept[0])
+            self._kept.popleft()
         app = self._present()
         sources = {source.name: source for source in app.settings.sources}
         new = self._prepared is not app
@@ -167,16 +173,18 @@ class Dispatcher:
         claimed_until = schedule.claim(connection, facts, seconds=CLAIM_SECONDS)
         if claimed_until is None:
             return False
-        arguments = (app, source, facts, claimed_until)
+        # The pull's lease follows upon the one that was looked at, or the pull does not begin.
+        arguments = (app, source, facts, Taken(source.name, facts.epoch + 1, claimed_until))
         worker = threading.Thread(target=self._work, args=arguments, name=f"pull-{source.name}", daemon=True)
         self._workers[source.name] = worker, facts.kind
         self._pulse.pull_began(source.name, facts.kind)
         worker.start()
         return True
 
-    def _work(self, app: App, source: SourceSettings, facts: Facts, claimed_until: datetime) -> None:
+    def _work(self, app: App, source: SourceSettings, facts: Facts, taken: Taken) -> None:
         try:
-            carry_out(app, self._url, source, facts, claimed_until=claimed_until)
+            if not carry_out(app, self._url, source, facts, taken):
+                self._kept.append(taken)
         finally:
             del self._workers[source.name]
             self._pulse.pull_ended(source.name)

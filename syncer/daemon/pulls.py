@@ -5,24 +5,43 @@ from __future__ import annotations
 import time
 import traceback
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
 
-from syncer.app import App
+from syncer.app import App, holder
 from syncer.errors import Busy, Fenced, Stopped, SweepRefused, SyncerError
 from syncer.pull.run import RunResult
 from syncer.settings import SourceSettings
 from syncer.settings.redaction import redacted
-from syncer.store import schedule
-from syncer.store.database import connect
+from syncer.store import leases, schedule
+from syncer.store.database import Connection, connect
 from syncer.store.schedule import Facts
 
 _log = structlog.get_logger("syncer.daemon")
 
 
-def carry_out(app: App, url: str, source: SourceSettings, facts: Facts, *, claimed_until: datetime) -> None:
-    """Run the pull for which the source was claimed, log how it ended, give the claim up. Raises nothing."""
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A source that was claimed for a pull: `epoch` is the lease's if the pull got it, `until` when the claim ends."""
+
+    source: str
+    epoch: int
+    until: datetime
+
+
+def give_back(connection: Connection, taken: Taken) -> None:
+    """Give back what the pull may have left taken: its lease, if its connection died, and the claim."""
+    leases.abandon(connection, taken.source, epoch=taken.epoch, holder=holder())
+    schedule.give_up_claim(connection, taken.source, claimed_until=taken.until)
+
+
+def carry_out(app: App, url: str, source: SourceSettings, facts: Facts, taken: Taken) -> bool:
+    """Run the pull for which the source was taken, log how it ended, give the source back. Raises nothing.
+
+    Returns whether it could be given back; a claim ends by itself soon, a lease behind a pooler in a long time.
+    """
     with structlog.contextvars.bound_contextvars(source=source.name, kind=facts.kind.value):
         _log.info("pull_started")
         began = time.monotonic()
@@ -37,9 +56,10 @@ def carry_out(app: App, url: str, source: SourceSettings, facts: Facts, *, claim
             _log.error("pull_failed", error=str(error), exit_code=error.exit_code)
         except Exception as error:  # noqa: BLE001 - whatever a pull dies of, the daemon lives on
             report_crash(app, "pull_crashed", error)
-        # A claim that cannot be given up ends by itself.
         with suppress(SyncerError), connect(url) as connection:
-            schedule.give_up_claim(connection, source.name, claimed_until=claimed_until)
+            give_back(connection, taken)
+            return True
+        return False
 
 
 def _tell(result: RunResult, seconds: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, assert_never
@@ -19,7 +19,7 @@ from syncer.pull.machine import GiveUp, Phase, PullState
 from syncer.pull.sweep import UNASKED, UNCONFIRMED, brake_holds, refusal
 from syncer.pull.waiting import Retrying, Waiting
 from syncer.store import leases, pages, pulls, sweeps
-from syncer.store.database import Connection
+from syncer.store.database import Connection, another
 from syncer.store.pages import Checkpoint, Claim
 from syncer.store.pulls import End, Ending, Loss, Scope, Settled, StoredPull, Turn
 from syncer.tracing import Span, span
@@ -171,13 +171,18 @@ def _claimed(connection: Connection, plan: Plan, waiting: Waiting) -> Iterator[i
     try:
         with waiting.renewing(renew, interval=seconds / 3):
             yield epoch
+        leases.release(connection, name, epoch=epoch, holder=plan.holder)
     except BaseException:
-        # A dead connection has already freed the source; the error that killed it is the one to report.
-        with suppress(Exception):
-            leases.release(connection, name, epoch=epoch)
+        _abandon(connection, plan, epoch)
         raise
-    else:
-        leases.release(connection, name, epoch=epoch)
+
+
+def _abandon(connection: Connection, plan: Plan, epoch: int) -> None:
+    """Give the source back after a failure, which stays the one to report: by another connection if this one died."""
+    for way in (nullcontext(connection), another(connection)):
+        with suppress(Exception), way as alive:
+            leases.abandon(alive, plan.scope.source, epoch=epoch, holder=plan.holder)
+            return
 
 
 def _take_up(connection: Connection, source: Source, plan: Plan, claim: Claim) -> StoredPull:

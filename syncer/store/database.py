@@ -112,6 +112,13 @@ def connect(url: str, *, pinned: bool = False) -> Iterator[sa.Connection]:
             engine.dispose()
 
 
+@contextmanager
+def another(connection: sa.Connection) -> Iterator[sa.Connection]:
+    """Open one more connection to where `connection` leads, or led: for a few words that it can no longer say."""
+    with connection.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as fresh:
+        yield fresh
+
+
 def _set_up(connection: sa.Connection, *, pinned: bool) -> None:
     # The time zone alone is handed on by poolers, as one of the settings that the server reports of its own accord.
     backend = connection.exec_driver_sql("SELECT set_config('TimeZone', 'UTC', false), pg_backend_pid()").one()[1]

@@ -44,7 +44,13 @@ WHERE source = %(source)s AND epoch = %(epoch)s
 _RELEASE = """
 UPDATE syncer.lease SET held_until = NULL, holder = NULL, backend_pid = NULL, backend_start = NULL,
   retrying = NULL, retrying_since = NULL
-WHERE source = %(source)s AND epoch = %(epoch)s
+WHERE source = %(source)s AND epoch = %(epoch)s AND holder = %(holder)s
+"""
+
+# The run could perhaps not say how it ended: what is due is decided anew.
+_ABANDON = f"""
+WITH freed AS ({_RELEASE} RETURNING source)
+UPDATE syncer.source s SET next_full_at = NULL, next_recent_at = NULL FROM freed WHERE s.source = freed.source
 """
 
 _HOLDER = "SELECT holder, epoch FROM syncer.lease WHERE source = %(source)s"
@@ -142,9 +148,17 @@ def renew(
         raise fenced(source)
 
 
-def release(connection: sa.Connection, source: str, *, epoch: int) -> None:
-    """Give the source back; does nothing when it was taken over."""
-    rows(connection, _RELEASE, source=source, epoch=epoch)
+def release(connection: sa.Connection, source: str, *, epoch: int, holder: str) -> None:
+    """Give the source back after a run; does nothing when it was given back or taken over."""
+    rows(connection, _RELEASE, source=source, epoch=epoch, holder=holder)
+
+
+def abandon(connection: sa.Connection, source: str, *, epoch: int, holder: str) -> None:
+    """Give the source back, by whatever connection, after a run that may not have noted its end.
+
+    Does nothing when it was given back or taken over.
+    """
+    rows(connection, _ABANDON, source=source, epoch=epoch, holder=holder)
 
 
 def fenced(source: str) -> Fenced:

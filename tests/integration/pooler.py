@@ -21,15 +21,41 @@ PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/s
 
 
 class Pooler:
-    """A running pgbouncer; `url` is the database through it, `admin` its console."""
+    """A pgbouncer in `home`; `url` is the database through it, `admin` its console."""
 
-    def __init__(self, url: str, admin: str) -> None:
-        self.url, self._admin = url, admin
+    def __init__(self, home: Path, url: str, admin: str) -> None:
+        self.url, self._home, self._admin = url, home, admin
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it takes connections."""
+        assert PGBOUNCER is not None
+        self._process = subprocess.Popen(
+            [PGBOUNCER, "-q", str(self._home / "pgbouncer.ini")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            **choose_account("nobody").run_as,
+        )  # fmt: skip
+        _await(self._admin)
+
+    def kill(self) -> None:
+        """Kill it, and with it every connection through it."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        (self._home / "pid").unlink(missing_ok=True)
 
     def drop_server_sessions(self) -> None:
         """Let it close its sessions at the server as soon as their transactions end, as it does when they grow old."""
+        self._order("RECONNECT")
+
+    def drop_clients(self) -> None:
+        """Let it close every connection of its clients, and take new ones."""
+        database = str(make_url(self.url).database)
+        self._order(f"KILL {database}")
+        self._order(f"RESUME {database}")
+
+    def _order(self, words: str) -> None:
         with psycopg.connect(self._admin, autocommit=True, prepare_threshold=None) as console:
-            console.execute("RECONNECT", prepare=False)
+            console.execute(words, prepare=False)  # type: ignore[arg-type] # the console speaks no SQL
 
 
 @contextmanager
@@ -53,17 +79,13 @@ def pooling(database: str, *, sessions: int) -> Iterator[Pooler]:
     account = choose_account("nobody")
     for path in (home, *home.iterdir()):
         account.give(path)
-    process = subprocess.Popen(
-        [PGBOUNCER, "-q", str(home / "pgbouncer.ini")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        **account.run_as,
-    )  # fmt: skip
+    local = f"postgresql://{server.username}@127.0.0.1:{port}"
+    pooler = Pooler(home, f"{local}/{server.database}", f"{local}/pgbouncer")
     try:
-        local = f"postgresql://{server.username}@127.0.0.1:{port}"
-        _await(f"{local}/pgbouncer")
-        yield Pooler(f"{local}/{server.database}", f"{local}/pgbouncer")
+        pooler.start()
+        yield pooler
     finally:
-        process.kill()
-        process.wait()
+        pooler.kill()
         shutil.rmtree(home)
 
 

@@ -100,7 +100,7 @@ def test_who_saw_a_source_before_a_pull_of_it_gets_no_second_one(connection: sa.
     with connect(database) as other:
         epoch = leases.claim(other, "default", holder="h", seconds=60, sleep=time.sleep)
         assert schedule.claim(connection, seen, seconds=60) is None
-        leases.release(other, "default", epoch=epoch)
+        leases.release(other, "default", epoch=epoch, holder="h")
     assert schedule.claim(connection, seen, seconds=60) is None
     assert schedule.claim(connection, only(connection), seconds=60) is not None
 
@@ -109,7 +109,8 @@ def test_a_pull_claimed_before_another_one_does_not_begin_after_it(connection: s
     seen = only(connection)
     assert schedule.claim(connection, seen, seconds=60) is not None
     with connect(database) as other:
-        leases.release(other, "default", epoch=leases.claim(other, "default", holder="h", seconds=9, sleep=time.sleep))
+        epoch = leases.claim(other, "default", holder="h", seconds=9, sleep=time.sleep)
+        leases.release(other, "default", epoch=epoch, holder="h")
     with pytest.raises(Busy, match="meanwhile"):
         leases.claim(connection, "default", holder="h", seconds=9, sleep=time.sleep, seen_epoch=seen.epoch)
     leases.claim(connection, "default", holder="h", seconds=9, sleep=time.sleep, seen_epoch=seen.epoch + 1)

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from syncer.errors import Busy
+from syncer.errors import Busy, DatabaseUnavailable
 from syncer.simulator import Behaviour, Simulator, World
-from syncer.store import outbox
+from syncer.store import leases, outbox
 from syncer.store.database import connect, is_pooled, rows
 from syncer.store.migrate import HEAD, downgrade, upgrade
 
@@ -133,6 +133,58 @@ def test_a_killed_holder_behind_a_pooler_is_succeeded_after_its_lease(
             second.close()
     finally:
         first.close()
+
+
+def lease(rig: Rig) -> tuple[object, object]:
+    (row,) = rig.rows("SELECT holder, held_until FROM syncer.lease")
+    return row["holder"], row["held_until"]
+
+
+def test_a_pull_that_loses_its_connection_gives_its_source_back_by_another(
+    pooler: Pooler, make_rig: MakeRig, simulator: Simulator
+) -> None:
+    rig = through(pooler, make_rig, simulator, lease="1h")
+    pages = iter(range(100))
+    with pytest.raises(DatabaseUnavailable, match="the next run resumes"):
+        rig.sync(on_page=lambda _: pooler.drop_clients() if next(pages) == 2 else None)
+    assert lease(rig) == (None, None)
+    assert rig.rows("SELECT FROM syncer.source WHERE next_full_at IS NOT NULL") == []
+    result = rig.sync()
+    assert (result.outcome, result.resumed) == ("complete", True)
+    rig.assert_equals_listing()
+
+
+def test_a_living_daemon_gives_its_source_back_as_soon_as_the_pooler_answers_again(
+    pooler: Pooler, make_rig: MakeRig, simulator: Simulator
+) -> None:
+    rig = through(pooler, make_rig, simulator, lease="1h")
+    simulator.behaviour = Behaviour(latency=0.1)
+    daemon = DaemonProcess(rig.environ)
+    try:
+        eventually(lambda: simulator.call_count >= 3, "three calls")
+        pooler.kill()
+        assert daemon.wait_for("pull_failed")["exit_code"] == 5
+        daemon.wait_for("database_unavailable")
+        assert lease(rig)[0] is not None, "nobody could give it back"
+        pooler.start()
+        assert daemon.wait_for("pull_finished", kind="full")["resumed"]
+        rig.assert_equals_listing()
+        assert daemon.stop() == 143
+        assert "Traceback" not in daemon.stderr
+    finally:
+        daemon.close()
+
+
+def test_a_source_is_given_up_by_its_holder_alone(database: str) -> None:
+    with connect(database) as connection:
+        leases.ensure_source(connection, "s", account="a", prefix="")
+        first = leases.claim(connection, "s", holder="one", seconds=60, sleep=time.sleep)
+        for epoch, holder in ((first, "other"), (first - 1, "one"), (first + 1, "one")):
+            leases.abandon(connection, "s", epoch=epoch, holder=holder)
+            leases.release(connection, "s", epoch=epoch, holder=holder)
+            assert rows(connection, "SELECT holder FROM syncer.lease").scalar() == "one"
+        leases.abandon(connection, "s", epoch=first, holder="one")
+        assert rows(connection, "SELECT holder FROM syncer.lease").scalar() is None
 
 
 def test_migrations_go_through_a_pooler(empty_database: str) -> None:
