@@ -48,17 +48,26 @@ SET added = greatest(i.added, excluded.added), changed = greatest(i.changed, exc
     returned = greatest(i.returned, excluded.returned)
 """
 
-# Index file_expires_idx holds all that this asks for.
+# Totals, but for what expires today: only of these files the instant decides. By index file_expires_idx.
 _STOCK = """
 INSERT INTO syncer.inventory_day AS i (source, day, as_of, pull_id, proven, live_files, live_bytes, overdue_files)
 SELECT %(source)s, syncer.beijing_day(syncer.instant()), syncer.instant(), p.pull_id, coalesce(p.proven, false),
        s.live_files, s.live_bytes, s.overdue_files
 FROM syncer.pull p
 CROSS JOIN (
-  SELECT count(*) FILTER (WHERE (expires_at <= syncer.instant()) IS NOT true) AS live_files,
-         coalesce(sum(size_bytes) FILTER (WHERE (expires_at <= syncer.instant()) IS NOT true), 0) AS live_bytes,
-         count(*) FILTER (WHERE expires_at <= syncer.instant()) AS overdue_files
-  FROM syncer.file WHERE source = %(source)s AND gone_at IS NULL
+  SELECT coalesce(sum(files) FILTER (WHERE NOT overdue), 0) AS live_files,
+         coalesce(sum(bytes) FILTER (WHERE NOT overdue), 0) AS live_bytes,
+         coalesce(sum(files) FILTER (WHERE overdue), 0) AS overdue_files
+  FROM (
+    SELECT day < syncer.beijing_day(syncer.instant()) AS overdue, files, bytes FROM syncer.stock
+    WHERE source = %(source)s AND kind = 'expiry' AND day <> syncer.beijing_day(syncer.instant())
+    UNION ALL
+    SELECT expires_at <= syncer.instant(), count(*), coalesce(sum(size_bytes), 0) FROM syncer.file
+    WHERE source = %(source)s AND gone_at IS NULL
+      AND expires_at >= syncer.beijing_midnight(syncer.beijing_day(syncer.instant()))
+      AND expires_at < syncer.beijing_midnight(syncer.beijing_day(syncer.instant()) + 1)
+    GROUP BY 1
+  ) listed
 ) s
 WHERE p.source = %(source)s AND p.pull_id = %(pull)s
 ON CONFLICT (source, day) DO UPDATE

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from syncer.store import counters
 from syncer.store.counters import Counter
 from syncer.store.database import rows, snapshot
-from syncer.store.stock import HORIZON, edges_of
+from syncer.store.stock import GONE, LISTED, edges_of
 
 WITHIN_DAYS = (1, 3, 7, 14, 30)
 """Times to expiry, in days, that live files are counted by."""
@@ -106,16 +106,12 @@ FROM report.sources
 """
 
 _STOCK = f"""
-SELECT source, coalesce({HORIZON}, cardinality(%(edges)s::timestamptz[])) - 1 AS bucket,
-       count(*) AS files, coalesce(sum(size_bytes), 0)::float8 AS bytes
-FROM syncer.file WHERE gone_at IS NULL GROUP BY 1, 2
+SELECT source, coalesce(horizon, cardinality(%(edges)s::timestamptz[])) - 1 AS bucket,
+       sum(files)::bigint AS files, sum(bytes)::float8 AS bytes
+FROM ({LISTED}) listed GROUP BY 1, 2
 """
 
-_GONE = """
-SELECT source, CASE WHEN expires_at <= gone_at THEN 'expired' ELSE 'vanished' END AS state, count(*) AS files,
-       coalesce(sum(size_bytes), 0)::float8 AS bytes
-FROM syncer.file WHERE gone_at IS NOT NULL GROUP BY 1, 2
-"""
+_GONE = f"SELECT source, state, files, bytes::float8 AS bytes FROM ({GONE}) gone"
 
 _ALERTS = """
 SELECT source, rule, severity, CASE WHEN state IN ('raised', 'escalated') THEN 'open' ELSE state END AS state,

@@ -110,6 +110,9 @@ DELETE FROM syncer.rejected WHERE ctid = ANY (ARRAY(
   SELECT x.ctid FROM syncer.rejected x WHERE x.source = %(source)s AND x.rejected_at < %(before)s LIMIT %(step)s))
 """
 
+# Days that have passed, of which no file is left.
+_EMPTY = "DELETE FROM syncer.stock WHERE source = %(source)s AND files = 0"
+
 
 def prune(
     connection: sa.Connection, source: str, keep: Keep, *, stopping: Callable[[], bool] = lambda: False,
@@ -133,6 +136,7 @@ def prune(
                 break
         return forgotten
 
+    rows(connection, _EMPTY, source=source)
     return Pruned(
         changes=forget(_CHANGES, cut.history),
         pages=forget(_PAGES, cut.ledger, evidence=evidence),

@@ -156,7 +156,7 @@ class Reading:
 
 
 # All that is said of a source's pulls and of what is listed; what follows only fetches what it names. The counts read
-# an index entry for each file, everything else is a few look-ups.
+# an index entry for each file that expires today, everything else is a few look-ups.
 _SOURCES = """
 SELECT r.source, r.prefix, r.proven_pull_id, r.ended_full_pull_id, r.ended_recent_pull_id, r.known_until,
        r.unfinished_pull_id, r.unfinished_kind, r.unfinished_phase, r.unfinished_started_at, r.unfinished_generation,
@@ -171,8 +171,7 @@ _COUNTS = ", r.present_files, r.present_bytes, r.overdue_files, r.overdue_bytes"
 
 # Files that are listed are counted by report.sources.
 _GONE = """
-SELECT source, state, count(*) AS files, coalesce(sum(size_bytes), 0)::bigint AS bytes
-FROM report.backups WHERE gone_at IS NOT NULL GROUP BY source, state
+SELECT source, state, files, bytes FROM report.storage_by_state WHERE state IN ('expired', 'vanished')
 """
 
 _PULLS = """

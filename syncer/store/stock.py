@@ -1,4 +1,4 @@
-"""What is listed now, counted once for all pictures and numbers of a page: one pass over an index."""
+"""What is listed now, for all pictures and numbers of a page and for metrics: totals, and the files of a few days."""
 
 from __future__ import annotations
 
@@ -17,17 +17,37 @@ from syncer.store.status import NOTHING, Tallies, Tally
 HORIZONS = (1, 7, 30)
 """Days within which expiries are counted."""
 
-HORIZON = "width_bucket(expires_at, %(edges)s::timestamptz[])"
-"""The horizon of a file, as page and metrics count it: 0 of what is past its expiry, 1 of what expires within the first
-number of days, and so on, one more of what expires later, null of what never does. `edges` are those of `edges_of`."""
+# On all days but those of an edge the files of a day are of one horizon, and their total is enough. Those of an edge's
+# day are counted by an index, source by source that has any.
+LISTED = """
+SELECT s.source, s.day,
+       CASE WHEN s.day < 'infinity' THEN width_bucket(syncer.beijing_midnight(s.day), %(edges)s::timestamptz[]) END
+         AS horizon, s.files, s.bytes
+FROM syncer.stock s
+WHERE s.kind = 'expiry' AND s.files > 0
+  AND s.day <> ALL (ARRAY(SELECT syncer.beijing_day(e) FROM unnest(%(edges)s::timestamptz[]) e))
+UNION ALL
+SELECT f.source, s.day, width_bucket(f.expires_at, %(edges)s::timestamptz[]), count(*), coalesce(sum(f.size_bytes), 0)
+FROM syncer.stock s
+JOIN syncer.file f ON f.source = s.source AND f.gone_at IS NULL AND f.expires_at >= syncer.beijing_midnight(s.day)
+                      AND f.expires_at < syncer.beijing_midnight(s.day + 1)
+WHERE s.kind = 'expiry' AND s.files > 0
+  AND s.day = ANY (ARRAY(SELECT syncer.beijing_day(e) FROM unnest(%(edges)s::timestamptz[]) e))
+GROUP BY 1, 2, 3
+"""
+"""What is listed, by source, day of the expiry and horizon, given the `edges` of `edges_of`.
 
-# An index-only scan of file_expires_idx, grouped by the day of the expiry and by the horizons within it. The instant
-# is given: asked for by name it would be looked up anew for every file.
+A horizon is 0 of what is past its expiry, 1 of what expires within the first number of days, and so on, one more of
+what expires later, null of what never does.
+"""
+
+GONE = "SELECT source, word AS state, files, bytes FROM syncer.stock WHERE kind = 'gone' AND files > 0"
+"""What is gone, by source and state: expired or vanished."""
+
 _COUNT = f"""
-SELECT source, CASE WHEN expires_at < %(now)s::timestamptz + interval '{CALENDAR_DAYS} days'
-                    THEN syncer.beijing_day(expires_at) END AS day,
-       {HORIZON} AS horizon, count(*) AS files, coalesce(sum(size_bytes), 0)::bigint AS bytes
-FROM syncer.file WHERE gone_at IS NULL GROUP BY 1, 2, 3
+SELECT source, CASE WHEN day < %(today)s::date + {CALENDAR_DAYS} THEN day END AS day, horizon,
+       sum(files)::bigint AS files, sum(bytes)::bigint AS bytes
+FROM ({LISTED}) listed GROUP BY 1, 2, 3
 """
 # The horizon of what has expired and of what never does.
 _OVERDUE, _NEVER = 0, None
@@ -71,9 +91,9 @@ def edges_of(now: datetime, days: Sequence[int]) -> list[datetime]:
 
 
 def count(connection: sa.Connection) -> Counted:
-    """Count what is listed of every source; reads an index entry for each file."""
+    """Count what is listed of every source; reads an index entry for each file that expires on the day of an edge."""
     now = rows(connection, "SELECT syncer.instant() AS instant, syncer.beijing_day(syncer.instant()) AS today").one()
-    found = rows(connection, _COUNT, now=now.instant, edges=edges_of(now.instant, HORIZONS)).all()
+    found = rows(connection, _COUNT, today=now.today, edges=edges_of(now.instant, HORIZONS)).all()
     by_source: dict[str, list[Any]] = defaultdict(list)
     for row in found:
         by_source[row.source].append(row)

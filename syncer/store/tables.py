@@ -22,6 +22,7 @@ from sqlalchemy import (
     Interval,
     LargeBinary,
     MetaData,
+    Numeric,
     PrimaryKeyConstraint,
     SmallInteger,
     Table,
@@ -305,6 +306,38 @@ Index(
 # costs a file nothing.
 for _index, _column in (("file_first_seen_idx", file.c.first_seen_at), ("file_created_idx", file.c.created_at)):
     Index(_index, _column, postgresql_using="brin", postgresql_with={"autosummarize": "on"})
+
+stock = Table(
+    "stock",
+    metadata,
+    Column("source", Text, nullable=False, comment="The source."),
+    Column(
+        "kind",
+        Text,
+        nullable=False,
+        comment="expiry and creation: what is listed, by that day; gone: what is listed no more.",
+    ),
+    Column(
+        "day",
+        Date,
+        nullable=False,
+        comment="The day by Beijing time; infinity where there is none, and for what is gone.",
+    ),
+    Column(
+        "word",
+        Text,
+        nullable=False,
+        comment="Of creation the type of file, 100 characters at most; of gone expired or vanished; else empty.",
+    ),
+    Column("files", BigInteger, nullable=False, comment="Files; 0 when they have all left."),
+    # No size that the API tells may keep a page from being written: sums of the largest exceed a bigint.
+    Column("bytes", Numeric, nullable=False, comment="Their bytes, as far as sizes are known."),
+    Column("seconds", Numeric, nullable=False, comment="Their length together, as far as it is known."),
+    PrimaryKeyConstraint("source", "kind", "day", "word"),
+    CheckConstraint("kind in ('expiry', 'creation', 'gone')", name="kind"),
+    comment="Totals of syncer.file, kept by its triggers: they are true whenever a transaction ends.",
+    postgresql_with={"fillfactor": 50},
+)
 
 change = Table(
     "change",

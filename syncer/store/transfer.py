@@ -24,14 +24,15 @@ from syncer.store.tables import SCHEMA, metadata
 
 FORMAT = 1
 _END_OF_ROWS = b"\\.\n"
-_BLOCK = 1 << 16
+# A COPY takes a block: the triggers that keep totals hold all rows of a statement until it ends.
+_BLOCK = 1 << 22
 # The same text for the same value on every server, whatever its own settings.
 _SPELLING = "SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres'; SET extra_float_digits = 1"
 # A reader of a slow pipe may pause; one that is gone for good shall not keep its locks.
 _IDLE_SECONDS = 3600.0
 
-# Daemons that share the old database are nothing to the new one.
-_TABLES = tuple(table for table in metadata.sorted_tables if table.name != "replica")
+# Daemons that share the old database are nothing to the new one, and totals follow from the files.
+_TABLES = tuple(table for table in metadata.sorted_tables if table.name not in {"replica", "stock"})
 
 Counts = dict[str, int]
 File = IO[bytes] | GzipFile
@@ -74,10 +75,11 @@ def read(connection: sa.Connection, file: File) -> Counts:
         _require_empty(connection)
         counts: Counts = {}
         while "table" in (line := _read_line(file)):
-            with cursor.copy(f"COPY {_checked(line)} FROM STDIN") as copy:
-                for block in _blocks(file):
+            counts[line["table"]] = 0
+            for block in _blocks(file):
+                with cursor.copy(f"COPY {_checked(line)} FROM STDIN") as copy:
                     copy.write(block)
-            counts[line["table"]] = cursor.rowcount
+                counts[line["table"]] += cursor.rowcount
         if counts != line["rows"] or counts.keys() != {table.name for table in _TABLES}:
             raise SettingsError("The file is not whole: the rows in it are not as many as its last line says.")
         for name, last in line["numbers"].items():
@@ -85,7 +87,7 @@ def read(connection: sa.Connection, file: File) -> Counts:
             sequence = "pg_get_serial_sequence(%(table)s, %(column)s)"
             set_last = f"SELECT setval({sequence}, %(last)s) WHERE %(last)s > 0"
             rows(connection, set_last, table=f"{SCHEMA}.{table}", column=column, last=last)
-    for table in _TABLES:
+    for table in metadata.sorted_tables:
         rows(connection, f"ANALYZE {SCHEMA}.{table.name}")
     return counts
 

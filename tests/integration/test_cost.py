@@ -61,6 +61,30 @@ def test_an_unchanged_page_writes_its_ledger_and_looks_each_file_up_once(own_ser
     assert (end["read_whole"], end["rewritten"], end["dead"]) == (first["read_whole"], 0, 0)
 
 
+def test_totals_are_rewritten_in_place_and_an_unchanged_page_touches_none(
+    own_server: str, simulated: Simulated
+) -> None:
+    rig = simulated(world=World(100 * PAGES))
+    rig.database = rig.environ["SYNCER_DATABASE_URL"] = own_server
+    rig.sync()
+    with psycopg.connect(own_server, autocommit=True) as connection:
+
+        def written() -> tuple[int, ...]:
+            connection.execute("SELECT pg_stat_force_next_flush()")
+            return tuple(*connection.execute(
+                "SELECT n_tup_ins, n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'stock'"
+            ))  # fmt: skip
+
+        inserted, updated, in_place = written()
+        # A page's files are of a day or two, of three types and three lifetimes.
+        assert inserted + updated <= 15 * PAGES
+        assert in_place >= 0.9 * updated > 0
+        rig.sync()
+        assert written() == (inserted, updated, in_place)
+        (kilobytes,) = connection.execute("SELECT pg_relation_size('syncer.stock') / 1024").fetchone() or (0,)
+        assert kilobytes <= 96
+
+
 def counted(url: str) -> dict[str, int]:
     with psycopg.connect(url, autocommit=True) as connection:
         found = connection.execute(

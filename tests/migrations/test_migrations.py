@@ -54,6 +54,7 @@ def shape(url: str) -> list[Any]:
         UNION ALL SELECT 'constraint', conname, pg_get_constraintdef(oid) FROM pg_constraint
                   WHERE connamespace = to_regnamespace('syncer')
         UNION ALL SELECT 'view', viewname, definition FROM pg_views WHERE schemaname = 'report'
+        UNION ALL SELECT 'trigger', tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
         UNION ALL SELECT 'function', proname, pg_get_functiondef(oid) FROM pg_proc
                   WHERE pronamespace IN (to_regnamespace('syncer'), to_regnamespace('report'))
         ORDER BY 1, 2, 3
@@ -141,6 +142,36 @@ def test_each_step_goes_down_and_up_again_on_data(empty_database: str) -> None:
     assert query(empty_database, "SELECT to_regclass('syncer.file'), to_regnamespace('report')") == [(None, None)]
     upgrade(empty_database)
     assert shape(empty_database) == shapes[HEAD]
+
+
+def test_totals_begin_with_the_files_that_are_there(empty_database: str) -> None:
+    upgrade(empty_database, "0022")
+    put_rows_in(empty_database)
+    query(
+        empty_database,
+        """
+        INSERT INTO syncer.file (source, file_id, size_bytes, file_type, created_at, expires_at, first_seen_at,
+                                 changed_at, gone_at, first_run)
+        VALUES ('s', '2', 5, 'mp4', '2026-03-01 15:59:59+00', '2026-04-01 16:00:00+00', now(), now(), NULL, 1),
+               ('s', '3', 7, 'mp4', '2026-03-01 00:00:00+00', '2026-04-02 00:00:00+00', now(), now(), NULL, 1),
+               ('s', '4', 9, 'mp4', NULL, '2026-04-02 00:00:00+00', now(), now(), '2026-04-02 00:00:00+00', 1)
+        RETURNING 1
+        """,
+    )
+    totals = "SELECT kind, day::text, word, files, bytes::int FROM syncer.stock WHERE files > 0 ORDER BY 1, 2, 3"
+    expected = [
+        ("creation", "2026-03-01", "mp4", 2, 12), ("creation", "infinity", "", 1, 0),
+        ("expiry", "2026-04-02", "", 2, 12), ("expiry", "infinity", "", 1, 0), ("gone", "infinity", "expired", 1, 9),
+    ]  # fmt: skip
+    upgrade(empty_database)
+    assert query(empty_database, totals) == expected
+    downgrade(empty_database, "0022")
+    query(empty_database, "UPDATE syncer.file SET gone_at = NULL WHERE file_id = '4' RETURNING 1")
+    upgrade(empty_database)
+    assert query(empty_database, totals) == [
+        *expected[:1], ("creation", "infinity", "", 1, 0), ("creation", "infinity", "mp4", 1, 9),
+        ("expiry", "2026-04-02", "", 3, 21), ("expiry", "infinity", "", 1, 0),
+    ]  # fmt: skip
 
 
 def test_every_object_and_column_has_a_comment(empty_database: str) -> None:
