@@ -10,6 +10,8 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
+from syncer.store.ledger import SEEN
+
 Row = Mapping[str, Any]
 
 
@@ -36,7 +38,7 @@ _BY_SOURCE = {
     "pulls": "SELECT * FROM syncer.pull WHERE source = %s ORDER BY pull_id",
     "verdicts": "SELECT pull_id, verdict FROM report.pulls WHERE source = %s",
     "runs": "SELECT * FROM syncer.run WHERE source = %s ORDER BY run_id",
-    "pages": "SELECT g.*, coalesce(file_ids, file_numbers::text[]) AS file_ids FROM syncer.page g WHERE source = %s "
+    "pages": f"SELECT g.*, {SEEN} AS file_ids FROM syncer.page g WHERE source = %s "
     "ORDER BY pull_id, generation, part, page",
     "changes": "SELECT * FROM syncer.change WHERE source = %s ORDER BY changed_at, file_id, field",
     "outbox": "SELECT * FROM syncer.outbox WHERE source = %s ORDER BY message_id",

@@ -27,7 +27,7 @@ _MUTANT = re.compile(r"^\s*(syncer\.\S+__mutmut_\d+): (.+)$", re.MULTILINE)
 ROOMS = {
     "signing": (["syncer/source/signing.py"], ["test_source_signing.py"]),
     "decode": (
-        ["syncer/source/decode.py", "syncer/source/entries.py"],
+        ["syncer/source/decode.py", "syncer/source/columns.py", "syncer/source/entries.py"],
         ["test_source_decode.py", "test_source_decode_words.py"],
     ),
     "machine": (["syncer/pull/machine.py"], ["test_pull_machine.py", "test_pull_machine_whole.py"]),

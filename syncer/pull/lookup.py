@@ -14,7 +14,7 @@ from syncer.pull.circle import ContextsSeen
 from syncer.pull.machine import GiveUp, Phase, PullState
 from syncer.pull.sweep import LOOKUP_BATCH, judge
 from syncer.pull.waiting import StopRequest
-from syncer.store import leases, pages, pulls
+from syncer.store import leases, ledger, pages, pulls
 from syncer.store.database import Connection
 from syncer.store.pulls import Scope
 
@@ -81,7 +81,7 @@ class Lookup:
             )
             match answer:
                 case Page():
-                    token = pages.context_hash(answer.context)
+                    token = ledger.context_hash(answer.context)
                     state = _going_on(machine.on_page(state, answer, seen_before=token in seen))
                     seen.add(token)
                     yield answer

@@ -18,7 +18,7 @@ from syncer.pull.confirm import Confirmation
 from syncer.pull.machine import GiveUp, Phase, PullState
 from syncer.pull.sweep import UNASKED, UNCONFIRMED, brake_holds, refusal
 from syncer.pull.waiting import Retrying, Waiting
-from syncer.store import leases, pages, pulls, sweeps
+from syncer.store import leases, ledger, pages, pulls, sweeps
 from syncer.store.database import Connection, another
 from syncer.store.pages import Checkpoint, Claim
 from syncer.store.pulls import End, Ending, Loss, Scope, Settled, StoredPull, Turn
@@ -219,7 +219,7 @@ class _Attempt:
         self.expected = pulls.expected_files(connection, plan.scope)
         self.listed = pulls.listed(connection, claim.source, stored.pull_id, stored.generation)
         self.state = _state_of(plan.kind, stored)
-        self.seen = ContextsSeen(pages.contexts_seen(connection, claim.source, stored.pull_id, stored.generation))
+        self.seen = ContextsSeen(ledger.contexts_given_out(connection, claim.source, stored.pull_id, stored.generation))
 
     def carry_out(self) -> tuple[str, str | None, SyncerError | None]:
         """Read the listing, prove its end, sweep; return outcome, reason and what went wrong."""
@@ -266,7 +266,7 @@ class _Attempt:
 
     def _commit(self, page: Page) -> None:
         """Commit a page with the checkpoint behind it, then see what its commit has shown."""
-        before, token = self.state, pages.context_hash(page.context)
+        before, token = self.state, ledger.context_hash(page.context)
         after = machine.on_page(before, page, seen_before=token in self.seen)
         if isinstance(after, GiveUp):
             self._turn(after)
@@ -283,7 +283,7 @@ class _Attempt:
         self.state = after
         self.listed += page.entries
         if after.phase is Phase.TAIL:
-            met = pages.listed_before(self.connection, self.claim.source, self.pull_id, after.generation, page)
+            met = ledger.listed_before(self.connection, self.claim.source, self.pull_id, after.generation, page)
             after = machine.on_tail_page(after, page, met=met)
         elif self.plan.kind is PullKind.RECENT:
             after = machine.on_recent_page(after, page, known=fate.known, boundary=self._boundary())
@@ -292,11 +292,11 @@ class _Attempt:
         self._report()
 
     def _context_hash(self) -> bytes | None:
-        return pages.context_hash(self.state.context)
+        return ledger.context_hash(self.state.context)
 
     def _answered_before(self) -> bool:
         """Return whether an earlier listing may have had a page for the context that is now answered with 70008."""
-        return pages.answered_before(self.connection, self.claim.source, self.state.context)
+        return ledger.answered_before(self.connection, self.claim.source, self.state.context)
 
     def _checkpoint(self, before: PullState, after: PullState) -> Checkpoint:
         part = Phase.TAIL if before.phase is Phase.TAIL else Phase.LISTING

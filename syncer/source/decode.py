@@ -8,6 +8,7 @@ from typing import Any
 
 from syncer.model import BackupFile, Page, RejectedEntry
 from syncer.net.text import as_json, one_line, visible
+from syncer.source.columns import read_plain
 from syncer.source.entries import read_entry
 
 
@@ -74,9 +75,11 @@ def decode(body: bytes) -> Answer:
 def _may_hold_unstorable(body: bytes) -> bool:
     """Tell of every way in which a text that PostgreSQL cannot hold may come: most pages are spared the search.
 
-    In bytes, which are searched ten times as fast as text.
+    In bytes, which are searched ten times as fast as text, and for one byte first, which is faster still.
     """
-    return b"\0" in body or (b"\\u" in body and any(mark in body for mark in (b"\\u0000", b"\\ud", b"\\uD")))
+    if b"\0" in body:
+        return True
+    return b"\\" in body and b"\\u" in body and any(mark in body for mark in (b"\\u0000", b"\\ud", b"\\uD"))
 
 
 def _parse(text: str) -> Any:
@@ -125,12 +128,21 @@ def _page(document: dict[str, Any], *, escape: bool) -> Page | Malformed:
         context = str(context)
     if context is not None and (not isinstance(context, str) or context != visible(context)):
         return Malformed("its context is not a text")
-    files: dict[str, BackupFile] = {}
     rejected: list[RejectedEntry] = []
+    read = None if escape else read_plain(listed)
+    if read is None:
+        read = _read_one_by_one(listed, rejected, escape=escape)
+    files = {file.file_id: file for file in read}
+    return Page(tuple(files.values()), tuple(rejected), len(listed), context or None, count)
+
+
+def _read_one_by_one(listed: list[Any], rejected: list[RejectedEntry], *, escape: bool) -> list[BackupFile]:
+    """Return the files that the entries describe; append what could not be read of them to `rejected`."""
+    files: list[BackupFile] = []
     for position, entry in enumerate(listed):
         file, rejection = read_entry(entry, position, escape=escape)
         if file is not None:
-            files[file.file_id] = file
+            files.append(file)
         if rejection is not None:
             rejected.append(rejection)
-    return Page(tuple(files.values()), tuple(rejected), len(listed), context or None, count)
+    return files

@@ -12,11 +12,11 @@ from syncer.net.text import TooDeep, as_json, storable, visible
 RAW_LIMIT: Final = 16 * 1024
 """Characters of a rejected entry's JSON text that are kept."""
 
-_LONGEST_ID: Final = 200
-_BIGINT: Final = 2**63 - 1
-_INT4: Final = 2**31 - 1
-_TIME_LENGTH: Final = len("2016-11-30 10:34:33")
-_BEIJING: Final = timedelta(hours=8)
+LONGEST_ID: Final = 200
+LARGEST_BIGINT: Final = 2**63 - 1
+LARGEST_INTEGER: Final = 2**31 - 1
+TIME_LENGTH: Final = len("2016-11-30 10:34:33")
+BEIJING: Final = timedelta(hours=8)
 
 
 class _UnreadableError(Exception):
@@ -72,14 +72,14 @@ def _file_id(entry: Any) -> str:
     if not isinstance(entry, dict):
         raise _UnreadableError(f"the entry is {_kind(entry)} and not an object")
     value = entry.get("fileId")
-    if type(value) is int and 0 <= value < 10**_LONGEST_ID:
+    if type(value) is int and 0 <= value < 10**LONGEST_ID:
         return str(value)
     if type(value) is not str:
         raise _UnreadableError("fileId is absent" if value is None else f"fileId is {_kind(value)} that is no id")
     if not value.strip():
         raise _UnreadableError("fileId is empty")
-    if len(value) > _LONGEST_ID:
-        raise _UnreadableError(f"fileId is longer than {_LONGEST_ID} characters")
+    if len(value) > LONGEST_ID:
+        raise _UnreadableError(f"fileId is longer than {LONGEST_ID} characters")
     return value
 
 
@@ -102,7 +102,7 @@ def _integer(value: Any, least: int, most: int) -> int | None:
         if not (value.isascii() and value.isdigit()):
             raise _UnreadableError("is a text that is no number")
         digits = value.lstrip("0") or "0"
-        value = int(digits) if len(digits) < len(str(_BIGINT)) + 1 else _BIGINT + 1
+        value = int(digits) if len(digits) < len(str(LARGEST_BIGINT)) + 1 else LARGEST_BIGINT + 1
     elif type(value) is not int:
         raise _UnreadableError(f"is {_kind(value)} and not an integer")
     if not least <= value <= most:
@@ -111,23 +111,19 @@ def _integer(value: Any, least: int, most: int) -> int | None:
 
 
 def _amount(value: Any) -> int | None:
-    if type(value) is int and 0 <= value <= _BIGINT:
-        return value
-    return _integer(value, 0, _BIGINT)
+    return _integer(value, 0, LARGEST_BIGINT)
 
 
 def _status(value: Any) -> int | None:
-    if type(value) is int and -_INT4 <= value <= _INT4:
-        return value
-    return _integer(value, -_INT4, _INT4)
+    return _integer(value, -LARGEST_INTEGER, LARGEST_INTEGER)
 
 
 def _instant(value: Any) -> datetime | None:
     """Read `YYYY-MM-DD HH:MM:SS`, a time of UTC+8 without daylight saving; empty and all-zero times mean none."""
     # The marks and the hour are checked here because `fromisoformat` also reads weeks, and 24:00 in newer Pythons.
-    if type(value) is str and len(value) == _TIME_LENGTH and value[4:17:3] == "-- ::" and value[11:13] != "24":
+    if type(value) is str and len(value) == TIME_LENGTH and value[4:17:3] == "-- ::" and value[11:13] != "24":
         try:
-            return datetime.fromisoformat(value + "+00:00") - _BEIJING
+            return datetime.fromisoformat(value + "+00:00") - BEIJING
         except (ValueError, OverflowError):
             _accept_no_instant(value)
             return None

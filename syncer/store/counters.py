@@ -57,6 +57,11 @@ ON CONFLICT (source, name, kind, label) DO UPDATE SET value = c.value + excluded
 """
 
 
+def is_worth_telling(calls: Calls) -> bool:
+    """Return whether the calls came to anything but pages at once."""
+    return bool(calls.outcomes or calls.retries or calls.quota_wait_seconds)
+
+
 def parameters(calls: Calls) -> dict[str, Any]:
     """Return `calls` (how many) and `counts` (what they came to, as JSON) for a statement with FROM_CALLS."""
     counts = [("api_outcomes", outcome, number) for outcome, number in calls.outcomes.items()]

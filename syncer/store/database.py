@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 Connection = sa.Connection
+Row = tuple[Any, ...]
 
 # The statement that commits a page is prepared once and run for hours. A connection opened on an empty table would
 # keep the plan of an empty table, ten times slower at a million rows: so its plan is pinned to index lookups.
@@ -178,6 +179,28 @@ def snapshot(connection: sa.Connection) -> Iterator[None]:
 def rows(connection: sa.Connection, sql: str, **parameters: Any) -> sa.CursorResult[Any]:
     """Run one statement with named parameters (`%(name)s`) as the driver takes them."""
     return connection.exec_driver_sql(sql, parameters)
+
+
+def row(connection: sa.Connection, sql: str, **parameters: Any) -> Row | None:
+    """Run one statement that answers one row at most, and return it; raises as `rows` does.
+
+    For what is run with every page: the driver is asked itself, for what SQLAlchemy puts around it costs as much again.
+    Whoever listens to its statements hears of this one too.
+    """
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    cursor = driver.cursor()
+    for listener in connection.dispatch.before_cursor_execute:
+        listener(connection, cursor, sql, parameters, None, False)
+    try:
+        found: Row | None = cursor.execute(sql, parameters).fetchone()
+    except psycopg.Error as error:
+        if driver.closed:
+            connection.invalidate(error)
+        raise exc.DBAPIError.instance(
+            None, None, error, psycopg.Error, connection_invalidated=driver.closed, dialect=connection.dialect
+        ) from error
+    return found
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from syncer.store.database import rows
+from syncer.store.database import row, rows
 
 # Slots are (60 + SLACK) / n seconds apart, so that n + 1 grants span more than a minute even when one call leaves
 # up to SLACK seconds late: half of it is given to grants that come late (CREDIT, so that no slot is wasted on a
@@ -14,19 +14,22 @@ _CREDIT_SECONDS = 0.3
 # After a 4400 all processes of the account pause this long: the window is a minute, and somebody else uses it too.
 _STEP_BACK_SECONDS = 20.0
 
-# The instant is taken after the row lock is held (in SET), never from before a wait for it. Whoever comes too early
-# only reads, for a lock would be written to the disk.
+# One that waits for the row, because another takes a slot, looks at it anew and takes the instant anew: never one from
+# before the wait. Whoever comes too early only reads, for a lock would be written to the disk.
 _ACQUIRE = """
-INSERT INTO syncer.quota AS q (account, next_at, calls)
-SELECT %(account)s, clock_timestamp() + make_interval(secs => %(spacing)s), 1
-WHERE NOT EXISTS (SELECT FROM syncer.quota o WHERE o.account = %(account)s AND o.next_at > clock_timestamp())
-ON CONFLICT (account) DO UPDATE SET
-  next_at = greatest(q.next_at, clock_timestamp() - make_interval(secs => %(credit)s))
+UPDATE syncer.quota SET
+  next_at = greatest(next_at, clock_timestamp() - make_interval(secs => %(credit)s))
             + make_interval(secs => %(spacing)s),
-  calls = q.calls + 1
-WHERE q.next_at <= clock_timestamp() AND (%(interactive)s OR q.reserved_until IS NULL
-                                          OR q.reserved_until <= clock_timestamp())
+  calls = calls + 1
+WHERE account = %(account)s AND next_at <= clock_timestamp()
+  AND (%(interactive)s OR reserved_until IS NULL OR reserved_until <= clock_timestamp())
 RETURNING 1
+"""
+
+_FIRST = """
+INSERT INTO syncer.quota (account, next_at, calls)
+VALUES (%(account)s, clock_timestamp() + make_interval(secs => %(spacing)s), 1)
+ON CONFLICT DO NOTHING RETURNING 1
 """
 
 _WAIT = """
@@ -58,14 +61,14 @@ def try_acquire(connection: sa.Connection, account: str, *, calls_per_minute: in
     An interactive caller's wish reserves the next slot, so that background pulls let it pass.
     """
     gap = spacing(calls_per_minute)
-    granted = rows(
-        connection, _ACQUIRE, account=account, spacing=gap, credit=_CREDIT_SECONDS, interactive=interactive
-    ).scalar()
-    if granted is not None:
+    if row(connection, _ACQUIRE, account=account, spacing=gap, credit=_CREDIT_SECONDS, interactive=interactive):
         return 0.0
     if interactive:
         rows(connection, _RESERVE, account=account, spacing=gap)
-    return float(rows(connection, _WAIT, account=account, interactive=interactive).scalar() or 0.001)
+    wait = row(connection, _WAIT, account=account, interactive=interactive)
+    if wait is None and row(connection, _FIRST, account=account, spacing=gap):
+        return 0.0
+    return 0.001 if wait is None else float(wait[0])
 
 
 def step_back(connection: sa.Connection, account: str) -> None:

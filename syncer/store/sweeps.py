@@ -12,7 +12,9 @@ from syncer.model import Calls, Suspicion
 from syncer.store import counters
 from syncer.store.database import bulk_transaction, rows
 from syncer.store.leases import RENEWED, fenced
-from syncer.store.pages import NEXT_CHANGE, SEEN, Claim
+from syncer.store.ledger import SEEN
+from syncer.store.pages import Claim
+from syncer.store.upsert import NEXT_CHANGE
 
 _TRIES = 5
 _DEADLOCK = "40P01"

@@ -43,7 +43,9 @@ def a_proven_pull_listed_everything(model: Model, connection: Connection) -> Non
     connection.execute("UPDATE syncer.pull SET finished_at = NULL")
     model.watch.begin(connection)
     connection.execute("UPDATE syncer.pull SET finished_at = now()")
-    connection.execute("UPDATE syncer.page SET file_ids = '{}' WHERE page = 2")
+    connection.execute(
+        "UPDATE syncer.page SET file_ids = '{}', first_number = NULL, file_offsets = NULL WHERE page = 2"
+    )
 
 
 @lie

@@ -59,16 +59,19 @@ ODD_IDS = ("0012", "a-file", "9223372036854775808", "-0", "1_000", "\u0661\u0662
 FAR_IDS = tuple(str(4_000_000_000_000_000_000 // number) for number in range(1, 13))
 
 
-def test_ids_are_kept_as_they_are_and_as_numbers_where_that_is_smaller(simulated: Simulated) -> None:
+def test_ids_are_kept_as_they_are_and_as_numbers_or_what_lies_between_them_where_that_is_smaller(
+    simulated: Simulated,
+) -> None:
     rig = simulated(SMALL, world=World(28))
     world = rig.simulator.world
     for number, file_id in enumerate((*FAR_IDS, *ODD_IDS)):
         world.add(file_id=file_id, created=world.now() + number)
     rig.sync()
-    pages = rig.rows("SELECT file_ids, file_numbers FROM syncer.page ORDER BY page")
-    assert {(page["file_ids"] is None, page["file_numbers"] is None) for page in pages} == {
-        (True, False),
-        (False, True),
+    pages = rig.rows("SELECT file_ids, file_numbers, file_offsets FROM syncer.page ORDER BY page")
+    assert {next(way for way, ids in page.items() if ids is not None) for page in pages} == {
+        "file_ids",
+        "file_numbers",
+        "file_offsets",
     }
     assert {int(each) for each in FAR_IDS[:9]} <= {number for page in pages for number in page["file_numbers"] or ()}
     shown = [file_id for page in rig.rows("SELECT file_ids FROM report.pages") for file_id in page["file_ids"]]

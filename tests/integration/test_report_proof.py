@@ -71,6 +71,9 @@ def test_a_doubtful_end_is_proven_by_what_the_other_end_met(make_rig: MakeRig) -
     assert (row["end_sure"], row["tail_proves"], row["complete"]) == (False, True, True)
     assert row["tail_pages"] >= 1
     assert row["tail_met"] >= 1
-    rig.rows("UPDATE syncer.page SET file_ids = '{none}', file_numbers = NULL WHERE part = 'tail' RETURNING 1")
+    rig.rows(
+        "UPDATE syncer.page SET file_ids = '{none}', file_numbers = NULL, first_number = NULL, file_offsets = NULL "
+        "WHERE part = 'tail' RETURNING 1"
+    )
     (row,) = rig.rows("SELECT * FROM report.proof")
     assert (row["tail_met"], row["tail_proves"], row["complete"]) == (0, False, False)

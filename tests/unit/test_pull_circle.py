@@ -3,7 +3,7 @@ from __future__ import annotations
 from random import Random
 
 from syncer.pull.circle import ContextsSeen
-from syncer.store.pages import context_hash
+from syncer.store.ledger import context_hash
 
 
 def test_every_context_is_known_again_and_no_other() -> None:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from syncer.model import BackupFile, Page
 from syncer.net.text import DEEPEST
+from syncer.source.columns import read_plain
 from syncer.source.decode import ApiError, Malformed, decode
-from syncer.source.entries import RAW_LIMIT
+from syncer.source.entries import RAW_LIMIT, read_entry
 
 GOOD: dict[str, Any] = {
     "fileId": "9031868222808082655",
@@ -385,3 +386,57 @@ def test_every_entry_is_a_file_or_a_rejection_and_all_of_it_can_be_stored(listed
     for text in texts(astuple(got)):
         text.encode()
         assert "\x00" not in text
+
+
+# --- a page that leaves no doubt is read field by field
+
+TIMES = (
+    "2016-11-30 10:34:33", "2016-11-30 24:00:00", "2016-W48-3 10:34:33", "2016-11-30T10:34:33", "2016-11-30 10:34:61",
+    "2016-11-30 10.34.33", "2016/11/30 10:34:33", "0000-00-00 00:00:00", "0001-01-01 00:00:00", "9999-12-31 23:59:59",
+    "\uff12016-11-30 10:34:33", "2016-11-30 10:34", "2016-11-30 10:34:33.000000",
+)  # fmt: skip
+ANYTHING = (
+    st.none()
+    | st.booleans()
+    | st.floats()
+    | st.sampled_from([*TIMES, "", " ", "x" * 200, "x" * 201, [], {}])
+    | st.text(max_size=3)
+    | st.sampled_from([0, -1, 2**31 - 1, 2**31, 2**63 - 1, 2**63, -(2**31) + 1, -(2**31), 10**30])
+)
+ENTRIES = st.fixed_dictionaries({}, optional=dict.fromkeys([*GOOD, "more"], ANYTHING)).map(lambda odd: {**GOOD, **odd})
+
+
+@given(st.lists(ENTRIES | st.just(GOOD), max_size=3))
+def test_what_is_read_field_by_field_is_what_each_entry_by_itself_says(entries: list[dict[str, Any]]) -> None:
+    read = read_plain(entries)
+    assert read is None or [(file, None) for file in read] == [
+        read_entry(entry, position, escape=False) for position, entry in enumerate(entries)
+    ]
+
+
+@given(st.sampled_from(list(GOOD)), ANYTHING)
+def test_a_page_with_one_odd_value_is_read_as_that_entry_by_itself(name: str, value: Any) -> None:
+    entry = {**GOOD, name: value}
+    read = read_plain([GOOD, entry])
+    assert read is None or (read[1], None) == read_entry(entry, 1, escape=False)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {},
+        {"name": None, "type": "", "url": None, "size": None, "duration": 2**63 - 1, "status": -(2**31) + 1},
+        {"createTime": "0002-01-01 00:00:00", "expireTime": "9999-12-31 23:59:59", "size": 0, "fileId": "x" * 200},
+    ],
+)
+def test_pages_as_the_document_has_them_are_read_field_by_field(odd: dict[str, Any]) -> None:
+    assert read_plain([GOOD, {**GOOD, **odd}]) is not None
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"more": 1}, {"createTime": ""}, {"size": "12"}, {"size": -1}, {"status": 2**31}, {"fileId": 12}, {"fileId": " "}],
+)
+def test_a_page_with_a_doubt_is_left_to_be_read_entry_by_entry(odd: dict[str, Any]) -> None:
+    assert read_plain([GOOD, {**GOOD, **odd}]) is None
+    assert read_plain([]) is None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncer.store.pages import _array, are_smaller_as_numbers
+from syncer.store import arrays, ledger
 
 TEXTS = st.lists(
     st.none() | st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]) | st.sampled_from('\\",{}N'))
@@ -36,28 +38,43 @@ def parsed(array: str) -> list[str | None]:
     return found
 
 
-@given(TEXTS.filter(bool))
+@given(TEXTS)
 def test_an_array_holds_every_text_and_no_other(texts: list[str | None]) -> None:
-    assert parsed(_array(texts)) == texts
+    assert parsed(arrays.texts(texts)) == texts
+
+
+FAR, NEAR, TEXT = "seen_numbers", "seen_offsets", "seen_ids"
 
 
 @pytest.mark.parametrize(
-    ("file_ids", "numbers"),
+    ("file_ids", "held"),
     [
-        (["5285890784246869930", "4564972818810396318"], True),
-        (["5285890784246869930", "5285890784246869931"], False),
-        (["-9223372036854775807", "1"], True),
-        (["9223372036854775807", "1"], True),
-        (["9223372036854775808", "1"], False),
-        (["5285890784246869930", "0012"], False),
-        (["5285890784246869930", "a"], False),
-        (["5285890784246869930", " 7"], False),
-        (["5285890784246869930", "1_0"], False),
-        (["5285890784246869930", "\u0661"], False),
-        ([], False),
+        (["5285890784246869930", "4564972818810396318"], FAR),
+        (["5285890784246869930", "5285890784246869931"], NEAR),
+        (["0", "2147483647"], NEAR),
+        (["0", "2147483648"], FAR),
+        (["12"], NEAR),
+        (["-9223372036854775808", "1"], FAR),
+        (["9223372036854775807", "1"], FAR),
+        (["9223372036854775808", "9223372036854775807"], TEXT),
+        (["-9223372036854775809", "1"], TEXT),
+        (["5285890784246869930", "0012"], TEXT),
+        (["5285890784246869930", "a"], TEXT),
+        (["5285890784246869930", " 7"], TEXT),
+        (["5285890784246869930", "1_0"], TEXT),
+        (["5285890784246869930", "\u0661"], TEXT),
+        ([], TEXT),
     ],
 )
-def test_ids_become_numbers_where_they_come_back_as_they_were_and_are_smaller(
-    file_ids: list[str], numbers: bool
-) -> None:
-    assert are_smaller_as_numbers(file_ids) is numbers
+def test_the_ledger_holds_ids_as_numbers_where_they_come_back_as_they_were(file_ids: list[str], held: str) -> None:
+    found = ledger.seen(file_ids)
+    assert [name for name in (FAR, NEAR, TEXT) if found[name] is not None] == [held]
+    assert (found["first_number"] is None) == (held != NEAR)
+    first = found["first_number"] or 0
+    ids = parsed(found[held]) if held == TEXT else [str(first + n) for n in json.loads(f"[{found[held][1:-1]}]")]
+    assert sorted(ids) == sorted(file_ids)
+
+
+@given(st.lists(st.none() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)))
+def test_numbers_are_written_as_they_are(numbers: list[float | None]) -> None:
+    assert json.loads(f"[{arrays.numbers(numbers)[1:-1].replace('NULL', 'null')}]") == numbers

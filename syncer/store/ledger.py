@@ -1,0 +1,96 @@
+"""The page ledger: which files each page of a pull has shown, and which contexts were asked with."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from syncer.model import Page
+from syncer.store import arrays
+from syncer.store.database import rows
+
+_SMALLEST_BIGINT, _LARGEST_BIGINT, _LARGEST_INTEGER = -(2**63), 2**63 - 1, 2**31 - 1
+
+SEEN = """coalesce(file_ids, file_numbers::text[],
+  ARRAY(SELECT (first_number + away)::text FROM unnest(file_offsets) AS o (away)))"""
+"""The ids in a row of the ledger as texts, in whichever way it holds them."""
+
+# Ids of a page that this generation's listing had already shown, in pages that went from newer to older. Where the
+# server lists oldest first whatever is asked, the other end is the same end, and meeting it shows nothing.
+_MET = f"""
+SELECT coalesce(bool_or(seen && %(ids)s::text[]) AND bool_or(oldest < oldest_before)
+                AND bool_and(oldest <= oldest_before AND newest <= newest_before), false)
+FROM (SELECT {SEEN} AS seen, oldest, newest, lag(oldest) OVER listing AS oldest_before,
+             lag(newest) OVER listing AS newest_before
+      FROM syncer.page
+      WHERE source = %(source)s AND pull_id = %(pull)s AND generation = %(generation)s AND part = 'listing'
+        AND oldest IS NOT NULL
+      WINDOW listing AS (ORDER BY page)) AS dated
+"""
+
+# Whether a context that the API now calls complete may have been answered before: it brought a page, or was being
+# asked for when its listing was given up. Contexts may be the same in every listing; nobody knows.
+_ANSWERED = """
+SELECT EXISTS (
+    SELECT FROM syncer.page
+    WHERE source = %(source)s AND context_in = %(hash)s
+      AND pull_id IN (SELECT pull_id FROM syncer.pull WHERE source = %(source)s AND kind = 'full'
+                      ORDER BY pull_id DESC LIMIT 3))
+  OR EXISTS (SELECT FROM syncer.context_death WHERE source = %(source)s AND context_in = %(hash)s)
+  OR EXISTS (SELECT FROM syncer.pull WHERE source = %(source)s AND outcome = 'abandoned' AND context = %(context)s)
+"""
+
+_GIVEN_OUT = """
+SELECT coalesce(string_agg(context_out, ''), '') FROM syncer.page
+WHERE source = %(source)s AND pull_id = %(pull)s AND generation = %(generation)s AND part = 'listing'
+"""
+
+
+def seen(file_ids: Sequence[str]) -> dict[str, Any]:
+    """Return the ids of a page as its row of the ledger holds them: most of an unchanged pull's writing.
+
+    Numbers that are near each other take four bytes each, others eight; texts that PostgreSQL would not write so when
+    asked for the number remain texts.
+    """
+    held: dict[str, Any] = dict.fromkeys(("seen_ids", "seen_numbers", "first_number", "seen_offsets"))
+    as_texts = held | {"seen_ids": arrays.texts(file_ids)}
+    try:
+        numbers = list(map(int, file_ids))
+    except ValueError:
+        numbers = []
+    if not numbers or list(map(str, numbers)) != list(file_ids):
+        return as_texts
+    numbers.sort()
+    first, last = numbers[0], numbers[-1]
+    if first < _SMALLEST_BIGINT or last > _LARGEST_BIGINT:
+        return as_texts
+    if last - first <= _LARGEST_INTEGER:
+        return held | {"first_number": first, "seen_offsets": arrays.numbers([number - first for number in numbers])}
+    return held | {"seen_numbers": arrays.numbers(numbers)}
+
+
+def context_hash(context: str | None) -> bytes | None:
+    """Return eight bytes that stand for a context in the ledger; None for none."""
+    return None if context is None else hashlib.blake2b(context.encode(errors="replace"), digest_size=8).digest()
+
+
+def contexts_given_out(connection: sa.Connection, source: str, pull_id: int, generation: int) -> bytes:
+    """Return the hashes of the contexts that this generation's listing gave out, joined."""
+    found: bytes = rows(connection, _GIVEN_OUT, source=source, pull=pull_id, generation=generation).scalar_one()
+    return found
+
+
+def listed_before(connection: sa.Connection, source: str, pull_id: int, generation: int, page: Page) -> bool:
+    """Return whether any file of `page` is in the ledger of this generation's listing, seen to go newest first."""
+    ids = [file.file_id for file in page.files]
+    return bool(rows(connection, _MET, source=source, pull=pull_id, generation=generation, ids=ids).scalar())
+
+
+def answered_before(connection: sa.Connection, source: str, context: str | None) -> bool:
+    """Return whether `context` may have been answered by an earlier listing, of this pull or one of the last few."""
+    return context is not None and bool(
+        rows(connection, _ANSWERED, source=source, context=context, hash=context_hash(context)).scalar()
+    )
