@@ -111,8 +111,8 @@ def _numbers(connection: sa.Connection) -> Counts:
         for column in (column.name for column in table.columns if column.identity is not None):
             question = f"""
                 SELECT greatest((SELECT max({column}) FROM {SCHEMA}.{table.name}), last_value, 0)
-                FROM pg_sequences WHERE format('%%I.%%I', schemaname, sequencename)::regclass
-                  = pg_get_serial_sequence('{SCHEMA}.{table.name}', '{column}')::regclass"""
+                FROM pg_sequences WHERE format('%%I.%%I', schemaname, sequencename)
+                  = pg_get_serial_sequence('{SCHEMA}.{table.name}', '{column}')"""
             found[f"{table.name}.{column}"] = rows(connection, question).scalar_one()
     return found
 

@@ -151,6 +151,16 @@ def test_a_file_of_another_schema_is_refused(database: str, fresh: str) -> None:
         imported(fresh, other + b"\n" + rest)
 
 
+def test_what_others_keep_in_the_database_is_no_hindrance(empty_database: str) -> None:
+    run_roles(empty_database)
+    owner = as_login(empty_database, "syncer_owner")
+    upgrade(owner)
+    with psycopg.connect(empty_database, autocommit=True) as administrator:
+        administrator.execute("CREATE SCHEMA theirs")
+        administrator.execute("CREATE TABLE theirs.list (n integer GENERATED ALWAYS AS IDENTITY)")
+    assert exported(owner)
+
+
 def test_numbers_go_on_also_when_the_rows_that_bore_them_are_gone(database: str, fresh: str) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("INSERT INTO syncer.source (source, account) VALUES ('s', 'a')")
