@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from campaign.commands import Command
 from campaign.databases import new_database
 from campaign.invariants import Broken
 from syncer.simulator import TRANSIENT, Fault, Faults, Kind, coded, lost_reply
@@ -64,7 +65,7 @@ def _stalled(stage: Stage, round_: Round) -> Iterator[None]:
     stage.stops += [time.time()] * len(stopped)
     if round_.dice.random() < 0.5:
         time.sleep(round_.dice.uniform(3.0, 3.6))
-        round_.start(("sync",))
+        round_.start(Command("sync"))
         time.sleep(round_.dice.uniform(0.0, 3.0))
     else:
         time.sleep(round_.dice.uniform(0.1, 1.5))
@@ -83,10 +84,30 @@ def _server_killed(stage: Stage, round_: Round) -> Iterator[None]:
 
 
 @contextmanager
+def _family_killed(stage: Stage, round_: Round) -> Iterator[None]:
+    yield
+    round_.wait_a_moment()
+    stage.server.kill(children=True)
+    time.sleep(round_.dice.uniform(0.0, 0.5))
+    stage.server.mend()
+
+
+@contextmanager
+def _everything_killed(stage: Stage, round_: Round) -> Iterator[None]:
+    """Let every process end in one moment, as a container does."""
+    yield
+    round_.wait_a_moment()
+    for process in round_.processes:
+        with suppress(ProcessLookupError):
+            process.kill()
+    stage.server.kill(children=True)
+
+
+@contextmanager
 def _server_restarted(stage: Stage, round_: Round) -> Iterator[None]:
     yield
     round_.wait_a_moment()
-    stage.server.restart()
+    stage.standing.restart()
 
 
 @contextmanager
@@ -94,7 +115,7 @@ def _cut_off(stage: Stage, round_: Round) -> Iterator[None]:
     yield
     for _ in range(round_.dice.randint(1, 3)):
         round_.wait_a_moment(1.5)
-        stage.server.cut_off(gently=False)
+        stage.standing.cut_off(gently=False)
 
 
 @contextmanager
@@ -102,23 +123,23 @@ def _cancelled(stage: Stage, round_: Round) -> Iterator[None]:
     yield
     ends = time.monotonic() + round_.dice.uniform(0.3, 2.0)
     while time.monotonic() < ends:
-        stage.server.cut_off(gently=True)
+        stage.standing.cut_off(gently=True)
         time.sleep(0.01)
 
 
 @contextmanager
 def _disk_full(stage: Stage, round_: Round) -> Iterator[None]:
     if round_.dice.random() < 0.5:
-        stage.server.fill_disk()
+        stage.standing.fill_disk()
     yield
     round_.wait_a_moment()
-    stage.server.fill_disk()
+    stage.standing.fill_disk()
     time.sleep(round_.dice.uniform(0.2, 1.0))
 
 
 @contextmanager
 def _crowded(stage: Stage, round_: Round) -> Iterator[None]:
-    stage.server.limit_connections(round_.dice.choice([0, 1, 1]))
+    stage.standing.limit_connections(round_.dice.choice([0, 1, 1]))
     yield
     round_.wait_a_moment(1.0)
 
@@ -127,14 +148,14 @@ def _crowded(stage: Stage, round_: Round) -> Iterator[None]:
 def _failed_over(stage: Stage, round_: Round) -> Iterator[None]:
     yield
     round_.wait_a_moment()
-    stage.server.become_standby()
+    stage.standing.become_standby()
     time.sleep(round_.dice.uniform(0.0, 1.0))
-    stage.server.promote()
+    stage.standing.promote()
 
 
 @contextmanager
 def _pooled(stage: Stage, round_: Round) -> Iterator[None]:
-    with stage.server.pooled(stage.database.name) as url:
+    with stage.standing.pooled(stage.database.name) as url:
         round_.url, round_.pooled = url, True
         yield
         round_.wait_a_moment()
@@ -143,11 +164,11 @@ def _pooled(stage: Stage, round_: Round) -> Iterator[None]:
 
 @contextmanager
 def _pooler_killed(stage: Stage, round_: Round) -> Iterator[None]:
-    with stage.server.pooled(stage.database.name) as url:
+    with stage.standing.pooled(stage.database.name) as url:
         round_.url, round_.pooled = url, True
         yield
         round_.wait_a_moment()
-        stage.server.kill_pooler()
+        stage.standing.kill_pooler()
 
 
 @contextmanager
@@ -176,7 +197,7 @@ def _nobody_listens(stage: Stage, round_: Round) -> Iterator[None]:
 def _migrated_meanwhile(stage: Stage, round_: Round) -> Iterator[None]:
     """Kill a migration of a new database, twice, and let it come to its end."""
     yield
-    with new_database(stage.server.url, migrated=False) as fresh:
+    with new_database(stage.standing.url, migrated=False) as fresh:
         environ = stage.environ | {"SYNCER_DATABASE_URL": fresh.url}
         for seconds in (round_.dice.uniform(0.2, 2.0), round_.dice.uniform(0.2, 2.0)):
             process = subprocess.Popen(
@@ -196,6 +217,8 @@ BLOWS: dict[str, Callable[[Stage, Round], AbstractContextManager[None]]] = {
     "SIGTERM or SIGINT": _asked_to_stop,
     "SIGSTOP, a rival, SIGCONT": _stalled,
     "postmaster killed -9": _server_killed,
+    "PostgreSQL and its children killed -9": _family_killed,
+    "everything killed -9": _everything_killed,
     "server restarted": _server_restarted,
     "sessions cut off": _cut_off,
     "statements cancelled": _cancelled,

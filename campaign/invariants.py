@@ -71,12 +71,14 @@ class Step:
     """What was just done, as far as a check must know it.
 
     `kinds` are the pulls that were begun (`full`, `recent`), `evaluated` says that an evaluation of the alerts came to
-    its end, `sessions` that each process has a database session of its own (not so behind a transaction pooler).
+    its end, `sessions` that each process has a database session of its own (not so behind a transaction pooler),
+    `reads` that nothing but commands which only read was begun.
     """
 
     kinds: frozenset[str] = frozenset()
     evaluated: bool = False
     sessions: bool = True
+    reads: bool = False
 
 
 @dataclass
@@ -316,6 +318,13 @@ def what_was_known_stays(scene: Scene) -> None:
     _require(not silent, f"files changed and no history tells it: {silent[:5]}")
 
 
+def what_only_reads_changes_nothing(scene: Scene) -> None:
+    """Commands that only read leave files, pulls, history and messages as they were, however they end."""
+    if scene.step.reads:
+        for name in ("files", "pulls", "runs", "pages", "changes", "outbox", "open_tiers"):
+            _require(getattr(scene.now, name) == getattr(scene.before, name), f"reading changed {name}")
+
+
 def entered_tiers_are_announced(scene: Scene) -> None:
     """Whoever has been in a tier for longer than newcomers may gather was in a message about it."""
     members = {
@@ -340,7 +349,8 @@ def entered_tiers_are_announced(scene: Scene) -> None:
     if not scene.step.evaluated:
         return
     open_now = {tier for tier, found in members.items() if found}
-    _require(scene.now.open_tiers == open_now, f"alerts are open for {scene.now.open_tiers}, not for {open_now}")
+    told = f"alerts are open for {scene.now.open_tiers}, not for {open_now}"
+    _require(open_now - scene.now.settled_tiers <= scene.now.open_tiers <= open_now, told)
     owed = {(tier, each) for tier, found in members.items() for each in found - scene.covered[tier]}
     scene.owed = {key: scene.owed.get(key, scene.now.at) for key in owed}
     late = [key for key, since in scene.owed.items() if scene.now.at - since > _NEWS_WITHIN]
@@ -364,6 +374,7 @@ GUARANTEES: tuple[Callable[[Scene], None], ...] = (
     one_process_writes_a_source,
     what_is_shown_was_so,
     what_was_known_stays,
+    what_only_reads_changes_nothing,
     time_travel_agrees,
     entered_tiers_are_announced,
     marked_sent_was_received,

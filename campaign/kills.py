@@ -14,6 +14,8 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -21,10 +23,11 @@ from queue import Empty
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from campaign.databases import new_database
+from campaign.commands import COMMANDS
+from campaign.databases import Database, new_database
 from campaign.disasters import BLOWS
 from campaign.invariants import Broken
-from campaign.round import COMMANDS
+from campaign.own_server import OwnServer
 from campaign.server import Server
 from campaign.stage import Part, Stage
 from campaign.tally import Tally
@@ -50,8 +53,8 @@ def lane(worlds: list[Part], syncer: Path, news: Queue[Tally]) -> None:
         signal.signal(order, _leave)
     with Server() as server:
         for part in worlds:
-            with new_database(server.url, tablespace="small" if server.can_fill_up else None) as database:
-                stage = Stage(server, database, part, syncer)
+            with _surroundings(server, part) as (home, database):
+                stage = Stage(home, database, part, syncer)
                 try:
                     for tally in stage.play():
                         news.put(tally)
@@ -62,6 +65,17 @@ def lane(worlds: list[Part], syncer: Path, news: Queue[Tally]) -> None:
                     print(f"\n{told}\n{stage.evidence()}\nagain: {part.again}", file=sys.stderr, flush=True)
                     news.put(Tally(broken=[told]))
                     return
+
+
+@contextmanager
+def _surroundings(server: Server, part: Part) -> Iterator[tuple[Server | OwnServer, Database]]:
+    """Yield where a world's commands keep what they know: on the lane's server, or on one of their own."""
+    if part.own:
+        with OwnServer() as own:
+            yield own, own.database
+    else:
+        with new_database(server.url, tablespace="small" if server.can_fill_up else None) as database:
+            yield server, database
 
 
 def _leave(order: int, _frame: FrameType | None) -> None:
@@ -122,7 +136,7 @@ def main() -> int:
     parser.add_argument("--worlds", type=_worlds, metavar="N[-M]", help="these worlds of the seed, instead of --rounds")
     parser.add_argument("--lanes", type=int, default=2, help="servers and worlds side by side")
     parser.add_argument("--blow", default="", help=f"a part of the name of the only blows: {', '.join(BLOWS)}")
-    known = ", ".join(sorted({" ".join(each) for each in COMMANDS}))
+    known = ", ".join(str(each) for each in COMMANDS)
     parser.add_argument("--command", default="", help=f"a part of the only commands: {known}")
     parser.add_argument("--syncer", type=Path, default=_SYNCER)
     chosen = parser.parse_args()

@@ -29,6 +29,7 @@ class Look:
     changes: Sequence[Row]
     outbox: Sequence[Row]
     open_tiers: set[str]
+    settled_tiers: set[str]
     written: Sequence[Row]
 
 
@@ -43,6 +44,8 @@ _BY_SOURCE = {
     "changes": "SELECT * FROM syncer.change WHERE source = %s ORDER BY changed_at, file_id, field",
     "outbox": "SELECT * FROM syncer.outbox WHERE source = %s ORDER BY message_id",
     "tiers": "SELECT tier FROM syncer.alert WHERE source = %s AND rule = 'expiring' AND resolved_at IS NULL",
+    "settled": "SELECT tier FROM (SELECT DISTINCT ON (tier) tier, resolution FROM syncer.alert "
+    "WHERE source = %s AND rule = 'expiring' ORDER BY tier, alert_id DESC) newest WHERE resolution = 'command'",
     "written": "SELECT * FROM campaign.written WHERE source = %s ORDER BY number",
 }
 
@@ -64,6 +67,7 @@ def look(connection: psycopg.Connection[Any], source: str = "default") -> Look:
         changes=found["changes"],
         outbox=found["outbox"],
         open_tiers={row["tier"] for row in found["tiers"]},
+        settled_tiers={row["tier"] for row in found["settled"]},
         written=found["written"],
     )
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
+from campaign.commands import ALERT, EXPORT, FILE_IDS, NEW, Command
+from campaign.copies import must_be_whole
 from campaign.invariants import Broken
 from syncer.simulator import SECRET_KEY
 
@@ -21,39 +23,22 @@ if TYPE_CHECKING:
 HANGS_AFTER = 90.0
 """Seconds within which every command comes to its end."""
 
-COMMANDS: tuple[tuple[str, ...], ...] = (
-    ("sync",),
-    ("sync",),
-    ("sync", "--full", "--json"),
-    ("sync", "--allow-sweep"),
-    ("sync", "--recent"),
-    ("sync", "--recent", "--json"),
-    ("daemon",),
-    ("lookup", "--prefix", "6001"),
-    ("lookup", "--file-id"),
-    ("alerts", "evaluate"),
-    ("alerts", "send"),
-    ("migrate",),
-    ("report", "--format", "json", "--table", "backups"),
-    ("report",),
-    ("files", "--format", "csv"),
-    ("status", "--json"),
-    ("export",),
-    ("metrics",),
-)
 _EXIT_CODES = frozenset({0, 3, 4, 5, 6, 7, 75, 130, 143, -signal.SIGKILL, -signal.SIGTERM})
 _JSON_CODES = frozenset({0, 3, 4, 5, 6, 75})
 _LINES = 6000
+# So many seconds live commands that make no calls to the API.
+_QUICK = 0.9
 
 
 @dataclass
 class Running:
     """A command as a process; what it says goes to two files, so that it never waits for a reader."""
 
-    command: tuple[str, ...]
+    command: Command
     process: subprocess.Popen[bytes]
     out: Path
     err: Path
+    written: Path | None = None
 
     @property
     def said(self) -> str:
@@ -78,16 +63,19 @@ class Running:
         early = "/syncer/" not in said and (
             status in {-signal.SIGINT, 130} or said.rstrip().endswith("KeyboardInterrupt")
         )
-        if (status not in _EXIT_CODES or "Traceback" in said) and not early:
+        if (status not in _EXIT_CODES | self.command.statuses or "Traceback" in said) and not early:
             raise Broken("a_failure_is_told_in_a_sentence", f"{self.command} ended {status}: {said[-_LINES:]}")
-        if any(secret in text for text in (said, told) for secret in (SECRET_KEY, "Signature=")):
+        secrets = ("Signature=",) if self.command.tells_key else (SECRET_KEY, "Signature=")
+        if any(secret in text for text in (said, told) for secret in secrets):
             raise Broken("no_secret_is_told", f"{self.command} told a secret: {said[-_LINES:]}")
-        if "--json" in self.command and status in _JSON_CODES:
+        if "--json" in self.command.words and status in _JSON_CODES | self.command.statuses:
             try:
                 json.loads(told)
             except ValueError:
                 what = f"{self.command} ended {status} and printed no JSON document: {told[-200:]!r} {said[-_LINES:]}"
                 raise Broken("a_failure_is_told_in_a_sentence", what) from None
+        if self.written is not None:
+            must_be_whole(self.written, done=status == 0)
 
 
 class Round:
@@ -96,7 +84,7 @@ class Round:
     def __init__(self, stage: Stage, dice: Random) -> None:
         self.stage, self.dice = stage, dice
         self.running: list[Running] = []
-        self.url = stage.database.url
+        self.url = None if stage.own else stage.database.url
         self.pooled = False
 
     @property
@@ -104,22 +92,28 @@ class Round:
         """The commands' processes."""
         return [each.process for each in self.running]
 
-    def start(self, command: tuple[str, ...]) -> None:
+    def start(self, command: Command) -> None:
         """Start a command."""
         number = len(self.running)
-        out, err = (self.stage.server.home / f"{name}-{number}" for name in ("out", "err"))
+        home = self.stage.server.home
+        out, err = (home / f"{name}-{number}" for name in ("out", "err"))
+        words = [part for word in command.words for part in self._chosen(word, number)]
+        url = self.stage.copy.database.url if EXPORT in command.words and self.stage.copy else self.url
         with out.open("wb") as out_file, err.open("wb") as err_file:
             process = subprocess.Popen(
-                [self.stage.syncer, *self._completed(command, number)],
-                env=self.stage.environ | {"SYNCER_DATABASE_URL": self.url},
+                [self.stage.syncer, *words],
+                env=self.stage.environ | ({} if url is None else {"SYNCER_DATABASE_URL": url}),
                 stdin=subprocess.DEVNULL,
                 stdout=out_file,
                 stderr=err_file,
             )
-        self.running.append(Running(command, process, out, err))
+        written = home / words[-1] if command.words[-1].startswith(NEW) else None
+        self.running.append(Running(command, process, out, err, written))
 
     def wait_a_moment(self, longest: float = 2.5) -> None:
         """Wait for some instant of the commands' lives: a span of time, or a call to the API."""
+        if not any(each.command.calls for each in self.running):
+            longest = min(longest, _QUICK)
         if self.dice.random() < 0.5:
             time.sleep(self.dice.uniform(0.0, longest))
             return
@@ -142,7 +136,7 @@ class Round:
         for each in self.running:
             with suppress(ProcessLookupError):
                 each.process.send_signal(signal.SIGCONT)
-            if each.command[0] == "daemon" and each.process.poll() is None:
+            if each.command.lasts and each.process.poll() is None:
                 each.process.send_signal(self.dice.choice([signal.SIGTERM, signal.SIGINT, signal.SIGKILL]))
         for each in self.running:
             self.stage.tally.exits[each.end()] += 1
@@ -155,13 +149,16 @@ class Round:
                 process.kill()
             process.wait()
 
-    def _completed(self, command: tuple[str, ...], number: int) -> tuple[str, ...]:
-        if command[-1] == "--file-id":
+    def _chosen(self, word: str, number: int) -> list[str]:
+        """Return what a word of a command stands for."""
+        if word == FILE_IDS:
             ids = self.stage.account.ids()
-            chosen = self.dice.sample(ids, min(3, len(ids))) or ["1"]
-            return ("lookup", *(part for file_id in chosen for part in ("--file-id", file_id)))
-        if command == ("export",):
-            return (*command, str(self.stage.server.home / f"export-{number}"))
-        if command == ("report",):
-            return (*command, "--output", str(self.stage.server.home / "report.html"))
-        return command
+            first, *more = self.dice.sample(ids, min(3, len(ids))) or ["1"]
+            return [first, *(part for each in more for part in ("--file-id", each))]
+        if word == ALERT:
+            return [str(self.dice.choice(self.stage.alerts or [1]))]
+        if word == EXPORT and self.stage.copy is not None:
+            return [str(self.stage.copy.file)]
+        if word.startswith(NEW):
+            return [str(self.stage.server.home / f"new-{number}{word.removeprefix(NEW)}")]
+        return [word]

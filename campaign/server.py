@@ -17,6 +17,7 @@ import psycopg
 from psycopg import sql
 
 from campaign.databases import PASSWORD, USER
+from campaign.processes import kill_with_children, servers
 from syncer.postgres.process import is_running, postmaster_pid
 from syncer.postgres.server import EmbeddedPostgres
 
@@ -59,6 +60,8 @@ class Server:
             self._pooler.kill()
             self._pooler.wait()
         self._postgres.stop()
+        for pid in servers(self.home):  # of a demo that was killed
+            kill_with_children(pid)
         if self._disk is not None:
             subprocess.run(["umount", "-l", self._disk], check=False)
         shutil.rmtree(self.home, ignore_errors=True)
@@ -79,9 +82,15 @@ class Server:
 
     # How it fails.
 
-    def kill(self) -> None:
-        """Kill the postmaster (-9): its children notice, nothing is written any more, not even what is in memory."""
-        os.kill(self._postmaster(), signal.SIGKILL)
+    def kill(self, *, children: bool = False) -> None:
+        """Kill the postmaster (-9): its children notice, nothing is written any more, not even what is in memory.
+
+        Its `children` are killed with it, or end by themselves.
+        """
+        if children:
+            kill_with_children(self._postmaster())
+        else:
+            os.kill(self._postmaster(), signal.SIGKILL)
 
     def restart(self) -> None:
         """Stop the server as for an upgrade, everybody's transactions cut off, and start it."""
@@ -122,6 +131,19 @@ class Server:
         """Let syncer's user have so many sessions (-1: any number)."""
         with self.admin() as connection:
             connection.execute(sql.SQL("ALTER ROLE {} CONNECTION LIMIT {}").format(sql.Identifier(USER), most))
+
+    @contextmanager
+    def attended(self) -> Iterator[None]:
+        """Do nothing: it runs anyhow."""
+        yield
+
+    def recover(self) -> None:
+        """Mend everything, and wait until nothing is left of the commands' statements."""
+        self.empty_disk()
+        self.mend()
+        self.promote()
+        self.limit_connections(-1)
+        self.settle()
 
     def mend(self) -> None:
         """Start the server if it does not run, and wait until it takes connections."""

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -14,19 +14,27 @@ from random import Random
 import psycopg
 
 from campaign.account import Account
-from campaign.databases import Database
+from campaign.commands import ALERT, COMMANDS, EXPORT, Command
+from campaign.copies import Copy
+from campaign.databases import Database, new_database
 from campaign.disasters import BLOWS
 from campaign.inbox import Inbox
 from campaign.invariants import Broken, Order, Step, Watch, equals_the_listing, quota_is_kept
 from campaign.look import look
 from campaign.model import TIERS
-from campaign.round import COMMANDS, Round
+from campaign.own_server import BLOWS as OWN_BLOWS
+from campaign.own_server import OwnServer
+from campaign.processes import servers
+from campaign.round import Round
 from campaign.server import Server
 from campaign.tally import Tally
 from syncer.simulator import SECRET_ID, SECRET_KEY, Behaviour, End, Faults, Paging, Simulator, World
 
 PER_MINUTE = 600
 _FILES, _PAGE = 260, 20
+_OWN_EVERY = 3
+_IN_THE_END = ("sync --allow-sweep", "sync --allow-sweep", "alerts evaluate")
+_DEMO, _LOOK_IN = Command("demo"), Command("files --format csv")
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,11 @@ class Part:
         return f"seed {self.seed}, world {self.world}"
 
     @property
+    def own(self) -> bool:
+        """Whether its database is syncer's own, embedded one."""
+        return self.world % _OWN_EVERY == 0
+
+    @property
     def again(self) -> str:
         """The command that plays it again."""
         only = "".join(f" --{name} '{text}'" for name, text in (("blow", self.blow), ("command", self.command)) if text)
@@ -51,9 +64,12 @@ class Part:
 
 
 class Stage:
-    """What a few rounds share: one world, one behaviour of the API, one database on the common server."""
+    """What a few rounds share: one world, one behaviour of the API, one database, on the common server or syncer's own.
 
-    def __init__(self, server: Server, database: Database, part: Part, syncer: Path) -> None:
+    `alerts` are the open ones, `copy` is where imports go, once there was one.
+    """
+
+    def __init__(self, server: Server | OwnServer, database: Database, part: Part, syncer: Path) -> None:
         self.server, self.database, self.part, self.syncer = server, database, part, syncer
         self.dice = Random(f"{part.seed}/{part.world}")
         self.tally, self.round_number = Tally(), 0
@@ -65,7 +81,23 @@ class Stage:
         order = Order.POSITIONS if behaviour.paging is Paging.POSITIONAL else Order.ANCHORS
         self.watch = Watch(self.account, order, TIERS, self.inbox.received, Random(part.seed))
         self.stops: list[float] = []
+        self.alerts: list[int] = []
+        self.copy: Copy | None = None
+        self._tried: set[Command] = set()
+        self._worked: set[Command] = set()
         self._last: Round | None = None
+        self._rest = ExitStack()
+
+    @property
+    def own(self) -> bool:
+        """Whether the database is syncer's own, embedded one."""
+        return isinstance(self.server, OwnServer)
+
+    @property
+    def standing(self) -> Server:
+        """The common server, which is there whether commands run or not."""
+        assert isinstance(self.server, Server)
+        return self.server
 
     @property
     def environ(self) -> dict[str, str]:
@@ -91,18 +123,15 @@ class Stage:
 
     def play(self) -> Iterator[Tally]:
         """Play the rounds, then let everything be well and check that nothing was lost; yields each round's figures."""
-        with self.simulator, self.inbox:
-            with self.database.connect() as connection:
+        with self.simulator, self.inbox, self._rest:
+            with self.server.attended(), self.database.connect() as connection:
                 self.watch.begin(connection)
             for number in range(1, self.part.rounds + 1):
                 self.round_number = number
-                step = self._round()
-                with self.database.connect() as connection:
-                    self.watch.check(connection, step)
-                quota_is_kept(self._call_times(), per_minute=PER_MINUTE, stalled=len(self.stops))
+                self._check(self._round())
                 yield self._counted()
             self._finish()
-            with self.database.connect() as connection:
+            with self.server.attended(), self.database.connect() as connection:
                 self.tally.pulls.update(str(pull["outcome"]) for pull in look(connection).pulls.values())
             self.tally.calls += self.simulator.call_count
             yield self._counted()
@@ -110,12 +139,24 @@ class Stage:
     def evidence(self) -> str:
         """Return what the last round's commands said, and the newest runs and pulls."""
         last = self._last.running if self._last is not None else []
-        told = [f"{' '.join(each.command)} ended {each.process.returncode}: {each.said[-3000:]}" for each in last]
-        with suppress(psycopg.Error), self.database.connect() as connection:
+        told = [f"{each.command} ended {each.process.returncode}: {each.said[-3000:]}" for each in last]
+        with suppress(psycopg.Error), self.server.attended(), self.database.connect() as connection:
             now = look(connection)
             told += [str(dict(row)) for row in (*list(now.runs.values())[-6:], *list(now.pulls.values())[-4:])]
             told += [f"looked at {now.at}"]
         return "\n".join(told)
+
+    def _check(self, step: Step) -> None:
+        """Raise Broken when a guarantee does not hold after a round; see what the next one may choose from."""
+        if self.own:
+            self._until_done(_LOOK_IN, tries=1, kept="the_embedded_server_comes_back")
+        with self.server.attended(), self.database.connect() as connection:
+            self.watch.check(connection, step)
+            found = connection.execute("SELECT alert_id FROM syncer.alert WHERE resolved_at IS NULL").fetchall()
+            self.alerts = sorted(number for (number,) in found)
+        quota_is_kept(self._call_times(), per_minute=PER_MINUTE, stalled=len(self.stops))
+        if self.copy is not None:
+            self.copy.check()
 
     def _counted(self) -> Tally:
         """Return what was counted since the last time."""
@@ -135,7 +176,9 @@ class Stage:
         self.tally.rounds += 1
         self.tally.blows[blow] += 1
         round_ = self._last = Round(self, dice)
-        what = ", ".join(" ".join(command) for command in commands)
+        what = ", ".join(str(command) for command in commands)
+        if any(EXPORT in command.words for command in commands):
+            self._prepare_import()
         print(f"{self.part}, round {self.round_number}: {blow} on {what}", file=sys.stderr, flush=True)
         try:
             with BLOWS[blow](self, round_):
@@ -146,23 +189,39 @@ class Stage:
             round_.destroy()
             self._mend()
         begun = [each.command for each in round_.running]
-        self.tally.commands.update(" ".join(command[:2]) for command in begun)
-        kinds = {"recent" if "--recent" in command else "full" for command in begun if command[0] == "sync"}
-        kinds |= {"daemon"} & {command[0] for command in begun}
-        alone = begun == [("alerts", "evaluate")] and round_.processes[0].returncode == 0
-        return Step(kinds=frozenset(kinds), evaluated=alone, sessions=not round_.pooled)
+        self.tally.commands.update(command.name for command in begun)
+        self._tried.update(begun)
+        self._worked.update(each.command for each in round_.running if each.process.returncode == 0)
+        # The doctor's two calls are not counted, and may come on top of all that the quota allows.
+        self.stops += [time.time()] * (2 * sum(command.name == "doctor" for command in begun))
+        kinds = {"recent" if "--recent" in command.words else "full" for command in begun if command.name == "sync"}
+        kinds |= {"daemon", "doctor"} & {command.name for command in begun}
+        alone = [str(command) for command in begun] == ["alerts evaluate"] and round_.processes[0].returncode == 0
+        reads = all(command.reads for command in begun)
+        return Step(frozenset(kinds), evaluated=alone, sessions=not round_.pooled, reads=reads)
 
-    def _drawn(self, dice: Random) -> tuple[list[tuple[str, ...]], str]:
+    def _prepare_import(self) -> None:
+        """Export what there is, to be imported into a database beside."""
+        if self.copy is None:
+            database = self._rest.enter_context(new_database(self.standing.url))
+            self.copy = Copy(database, self.server.home / "exported.gz")
+        self.copy.file.unlink(missing_ok=True)
+        self._until_done(Command(f"export {self.copy.file}"))
+
+    def _drawn(self, dice: Random) -> tuple[list[Command], str]:
         """Return a round's commands and its blow."""
-        known = [each for each in COMMANDS if self.part.command in " ".join(each)]
-        commands = [dice.choice(known) for _ in range(dice.choice([1, 1, 1, 2, 2, 3]))]
+        known = [each for each in COMMANDS if self.part.command in str(each) and not (self.own and each.servers)]
+        number = dice.choice([1, 1, 1, 2, 2, 3])
+        commands = dice.choices(known, weights=[each.weight for each in known], k=number)
         names = [name for name in (*BLOWS, "SIGKILL", "SIGKILL") if self.part.blow in name and self._possible(name)]
         return commands, dice.choice(names)
 
     def _possible(self, blow: str) -> bool:
+        if self.own:
+            return blow in OWN_BLOWS
         if blow == "disk full":
-            return self.server.can_fill_up
-        return self.server.has_pooler() or not blow.startswith("pgbouncer")
+            return self.standing.can_fill_up
+        return self.standing.has_pooler() or not blow.startswith("pgbouncer")
 
     def _live(self, dice: Random) -> None:
         """Let something happen to the files, now and in the middle of the round."""
@@ -189,31 +248,46 @@ class Stage:
     def _mend(self) -> None:
         self.simulator.faults = Faults()
         self.simulator.schedule = {}
-        self.server.empty_disk()
-        self.server.mend()
-        self.server.promote()
-        self.server.limit_connections(-1)
-        self.server.settle()
+        if not self.own:
+            self.standing.recover()
 
     def _finish(self) -> None:
         self.inbox.away = False
-        for command in ("sync --allow-sweep", "sync --allow-sweep", "alerts evaluate", "alerts send"):
-            self._until_done(tuple(command.split()))
-        with self.database.connect() as connection:
+        for text in _IN_THE_END:
+            self._until_done(Command(text))
+        self._everything_works()
+        self._until_done(Command("alerts send"))
+        with self.server.attended(), self.database.connect() as connection:
             equals_the_listing(look(connection), self.account)
             # Pauses, and behind a pooler a killed sender's claim, end with time alone: minutes that nobody waits here.
             connection.execute("UPDATE syncer.recipient SET next_try_at = NULL, claimed_until = NULL")
-        self._until_done(("alerts", "send"))
-        with self.database.connect() as connection:
+        self._until_done(Command("alerts send"))
+        with self.server.attended(), self.database.connect() as connection:
             left = connection.execute(
                 "SELECT key FROM syncer.outbox WHERE sent_at IS NULL AND given_up_at IS NULL AND not_before <= now()"
             ).fetchall()
         if left:
             raise Broken("every_message_arrives_in_the_end", f"never sent: {left[:3]}")
 
-    def _until_done(self, command: tuple[str, ...]) -> None:
-        """Run a command in fair weather; a killed holder behind a pooler keeps its source to the end of its lease."""
-        for _ in range(8):
+    def _everything_works(self) -> None:
+        """Let each command that had no chance yet do its work, and a demo take along what killed ones left running."""
+        self._check(Step(kinds=frozenset({"full", "recent"})))
+        for command in sorted(self._tried - self._worked, key=str):
+            if not command.lasts and (ALERT not in command.words or self.alerts):
+                if EXPORT in command.words:
+                    self._prepare_import()
+                self._until_done(command)
+        if servers(self.server.home / "data" / "demo"):
+            self._until_done(_DEMO)
+        if left := servers(self.server.home / "data"):
+            raise Broken("no_server_is_left_in_the_end", f"after the last command these run: {left}")
+
+    def _until_done(self, command: Command, *, tries: int = 8, kept: str = "every_command_works_in_the_end") -> None:
+        """Run a command in fair weather; a killed holder behind a pooler keeps its source to the end of its lease.
+
+        Raises Broken, for the guarantee `kept`, when it does not do its work.
+        """
+        for _ in range(tries):
             round_ = self._last = Round(self, self.dice)
             try:
                 round_.start(command)
@@ -224,7 +298,7 @@ class Stage:
                 return
             time.sleep(1.0)
         said = f"{command} in fair weather: {round_.processes[0].returncode} {round_.running[0].said}"
-        raise Broken("everything_is_found_in_the_end", said)
+        raise Broken(kept, said)
 
 
 def _behaviour(dice: Random) -> Behaviour:

@@ -105,6 +105,13 @@ def entered_tiers_are_announced(model: Model, connection: Connection) -> None:
 
 
 @lie
+def what_only_reads_changes_nothing(model: Model, connection: Connection) -> None:
+    model.pull()
+    connection.execute("DELETE FROM syncer.outbox")
+    connection.execute("UPDATE syncer.run SET api_calls = 0")
+
+
+@lie
 def marked_sent_was_received(model: Model, connection: Connection) -> None:
     model.add(hours=20)
     model.pull()
@@ -116,7 +123,7 @@ def test_a_lie_is_found_out(campaign_database: Database, tmp_path: Path, guarant
     with Model(campaign_database, str(tmp_path), Setup(files=12, page_size=5)) as model:
         with campaign_database.connect() as connection:
             LIES[guarantee](model, connection)
-            found = model.watch.broken(connection, Step(kinds=frozenset({"full"}), evaluated=True))
+            found = model.watch.broken(connection, Step(kinds=frozenset({"full"}), evaluated=True, reads=True))
         assert guarantee in found
 
 
@@ -160,6 +167,11 @@ def test_the_document_names_every_guarantee_and_no_other() -> None:
         "everything_is_found_in_the_end",
         "every_message_arrives_in_the_end",
         "a_killed_migration_is_taken_up",
+        "an_import_is_whole_or_nothing",
+        "a_file_is_written_whole",
+        "every_command_works_in_the_end",
+        "no_server_is_left_in_the_end",
+        "the_embedded_server_comes_back",
         "a_failure_is_told_in_a_sentence",
         "no_secret_is_told",
         "a_command_comes_to_its_end",
