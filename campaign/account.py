@@ -14,7 +14,7 @@ class Account:
     """What is changed here, and what a check must know of the past.
 
     `always` are the ids (those that can be read) listed at every moment since the window was opened, `deleted` says
-    whether any went meanwhile, `restored` are those that ever came back.
+    whether any went meanwhile, `late` are those that came back, or came long after they were made.
     `versions` are all that each file ever was, as a perfect client decodes it.
     """
 
@@ -22,7 +22,7 @@ class Account:
     versions: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     always: set[str] = field(default_factory=set)
     deleted: bool = False
-    restored: set[str] = field(default_factory=set)
+    late: set[str] = field(default_factory=set)
     _first_call: int = 0
 
     def __post_init__(self) -> None:
@@ -79,7 +79,7 @@ class Account:
         with self.simulator.lock:
             if self.simulator.world.slot_of(file_id) is None:
                 self.simulator.world.restore(file_id)
-                self.restored.add(file_id)
+                self.late.add(file_id)
 
     def gone(self) -> list[str]:
         """Return the ids that were listed once and are not now, oldest first."""

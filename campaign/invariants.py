@@ -170,8 +170,8 @@ def a_proven_pull_listed_everything(scene: Scene) -> None:
 def a_complete_recent_pull_found_what_is_new(scene: Scene) -> None:
     """A recent pull that ended complete has stored every new file that existed throughout it.
 
-    Not promised: files that came back, or were made while the clock was behind (a full pull finds them); and where
-    pages go by position, what a deletion in the middle hid.
+    Not promised: files that came back or came late, or were made while the clock was behind (a full pull finds them);
+    and where pages go by position, what a deletion in the middle hid.
     """
     if scene.order is Order.NONE or scene.clock_was_back:
         return
@@ -179,7 +179,7 @@ def a_complete_recent_pull_found_what_is_new(scene: Scene) -> None:
         number = pull["pull_id"]
         hidden = scene.order is Order.POSITIONS and number in scene.disturbed
         if pull["kind"] == "recent" and pull["outcome"] == "complete" and not hidden:
-            new = {_stored(each) for each in scene.throughout[number] - scene.account.restored}
+            new = {_stored(each) for each in scene.throughout[number] - scene.account.late}
             missing = new - scene.now.files.keys()
             _require(not missing, f"recent pull {number} is complete and did not find {sorted(missing)[:5]}")
 

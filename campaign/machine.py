@@ -195,6 +195,15 @@ class Machine(RuleBasedStateMachine):
     def recent(self, blow: Blow) -> None:
         self._model.pull("recent", blow)
 
+    @rule(count=st.integers(1, 7), seed=st.integers(0, 99), blow=st.one_of(st.none(), kills))
+    def the_far_end_is_new_and_replies_get_lost(self, count: int, seed: int, blow: Blow) -> None:
+        model = self._model
+        model.add_late(count, days=900)
+        model.weather(lost_reply(), rate=0.4, seed=seed)
+        model.pull("full", blow)
+        model.fair_weather()
+        model.pull("full")
+
     @rule(at=places, blow=blows, by_prefix=st.booleans())
     def lookup(self, at: int, blow: Blow, by_prefix: bool) -> None:  # noqa: FBT001 - drawn by name
         self._model.lookup(at, blow, by_prefix=by_prefix)

@@ -119,6 +119,13 @@ class Model:
         now = self.simulator.world.now()
         self.account.add(created=now - ago, expires=None if hours is None else now + hours * HOUR)
 
+    def add_late(self, count: int, *, days: int) -> None:
+        """Let files come that were made so many days before all others: they stand at the listing's far end."""
+        world = self.simulator.world
+        for _ in range(count):
+            created = world.now() - days * DAY
+            self.account.late.add(self.account.add(created=created, expires=None))
+
     def extend(self, at: int, hours: int | None) -> None:
         """Move a file's expiry; `at` chooses the file."""
         if (file_id := self._chosen(at)) is not None:

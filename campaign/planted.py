@@ -9,27 +9,40 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
+
+from campaign.processes import kill_with_children, servers
 
 _ROOT = Path(__file__).resolve().parent.parent
-_SECONDS = 900
+_SYNCER = Path(sys.executable).with_name("syncer")
+_SECONDS = 900.0
+_ENDS_WITHIN = 60.0
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A mistake: in `file`, `old` is replaced by `new`. `seed` draws histories that show it within minutes."""
+    """A mistake: in `file`, `old` is replaced by `new`. `seed` draws histories that show it within minutes.
+
+    With a `command` rounds of kills with that one alone are played, in some `worlds`, instead of the model's steps.
+    """
 
     name: str
     file: str
     old: str
     new: str
     seed: int = 1
+    command: str = ""
+    worlds: str = "1-9"
 
 
 FAULTS = (
@@ -110,6 +123,30 @@ FAULTS = (
         """NEXT_CHANGE = "greatest(syncer.instant(), {last} + interval '1 microsecond')\"""",
         """NEXT_CHANGE = "coalesce(syncer.instant(), {last})\"""",
     ),
+    Fault(
+        "an import table by table",
+        "syncer/store/transfer.py",
+        '                counts[line["table"]] += cursor.rowcount\n',
+        '                counts[line["table"]] += cursor.rowcount\n'
+        '            rows(connection, "COMMIT")\n            rows(connection, "BEGIN")\n',
+        command="import",
+    ),
+    Fault(
+        "a killed server's remains believed",
+        "syncer/postgres/server.py",
+        "        process.drop_stale_locks(data, self._sockets)\n",
+        "",
+        command="files",
+        worlds="3",
+    ),
+    Fault(
+        "the last user leaves the server running",
+        "syncer/postgres/server.py",
+        "                return try_lock(users, shared=False) and self._shut_down()\n",
+        "                return False\n",
+        command="files",
+        worlds="3",
+    ),
 )
 
 
@@ -123,26 +160,59 @@ class Verdict:
     output: str
 
 
-def caught(fault: Fault, *, steps: int, seed: int) -> Verdict:
-    """Plant one fault into a copy and play the campaign there. Raises ValueError when the code is not as it was."""
+def caught(fault: Fault, *, steps: int, seed: int, seconds: float = _SECONDS) -> Verdict:
+    """Plant one fault into a copy and play the campaign there, for so many seconds at most; nothing is left running.
+
+    Raises ValueError when the code is not as it was.
+    """
     with tempfile.TemporaryDirectory(prefix="planted-", dir="/var/tmp", ignore_cleanup_errors=True) as directory:
         copy = Path(directory)
+        copy.chmod(0o755)
         for name in ("syncer", "migrations", "campaign"):
             shutil.copytree(_ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
         plant(fault, copy)
+        command = _kills(fault, copy, seed) if fault.command else _steps(copy, steps, seed)
         began = time.monotonic()
-        played = subprocess.run(
-            [sys.executable, "-m", "campaign.steps", "--steps", str(steps), "--seed", str(seed), "--no-shrink"],
-            cwd=copy,
-            env=os.environ | {"PYTHONPATH": str(copy)},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_SECONDS,
-        )
+        with (copy / "said").open("w+", encoding="utf-8") as said:
+            _play(command, copy, said, seconds)
+            said.seek(0)
+            output = said.read()
         seconds = time.monotonic() - began
-    found = re.search(r"campaign\.invariants\.Broken: (\w+):", played.stderr + played.stdout)
-    return Verdict(fault.name, found[1] if found else None, seconds, played.stdout + played.stderr)
+    found = re.search(r"\bBroken: (\w+):", output)
+    return Verdict(fault.name, found[1] if found else None, seconds, output)
+
+
+def _steps(copy: Path, steps: int, seed: int) -> list[str]:
+    return ["campaign.steps", "--steps", str(steps), "--seed", str(seed), "--no-shrink", "--directory", str(copy)]
+
+
+def _kills(fault: Fault, copy: Path, seed: int) -> list[str]:
+    """Play rounds with one command alone, as it is in the copy."""
+    syncer = copy / "installed"
+    syncer.write_text(
+        f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(copy))} exec {shlex.quote(str(_SYNCER))} "$@"\n', encoding="utf-8"
+    )
+    syncer.chmod(0o755)
+    worlds = ["campaign.kills", "--worlds", fault.worlds, "--seed", str(seed), "--lanes", "1"]
+    return [*worlds, "--command", fault.command, "--syncer", str(syncer)]
+
+
+def _play(command: list[str], copy: Path, said: IO[str], seconds: float) -> None:
+    """Run a module of the copy to its end; when its time is up, or ours, it is asked to end in order."""
+    environ = os.environ | {"PYTHONPATH": str(copy)}
+    played = subprocess.Popen([sys.executable, "-m", *command], cwd=copy, env=environ, stdout=said, stderr=said)
+    try:
+        with suppress(subprocess.TimeoutExpired):
+            played.wait(timeout=seconds)
+    finally:
+        played.terminate()
+        try:
+            played.wait(timeout=_ENDS_WITHIN)
+        except subprocess.TimeoutExpired:
+            played.kill()
+            played.wait()
+        for pid in servers(copy):
+            kill_with_children(pid)
 
 
 def plant(fault: Fault, tree: Path) -> None:
@@ -161,6 +231,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="instead of each fault's own")
     parser.add_argument("--only", help="a part of the name of the faults to plant")
     chosen = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     print("| planted fault | caught by | seconds |\n|---|---|---|", flush=True)
     missed = 0
     for fault in FAULTS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
 import sys
 import tempfile
 import time
@@ -45,11 +46,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--directory", default="/var/tmp", help="where the server keeps its data meanwhile")
     parser.add_argument("--no-shrink", action="store_true", help="tell the first history that breaks, as it was drawn")
     chosen = parser.parse_args()
+    # Whoever ends it must not leave its server running.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     began, seed, histories = time.monotonic(), chosen.seed, 0
-    with tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
+    with tempfile.TemporaryDirectory(dir=chosen.directory) as directory:
         Path(directory).chmod(0o755)
         with (
             EmbeddedPostgres(Path(directory) / "postgres", server_settings=FAST) as server,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from campaign.planted import FAULTS, Fault, plant
+from campaign.planted import FAULTS, Fault, caught, plant
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -19,3 +21,15 @@ def test_a_fault_can_be_planted(fault: Fault, tmp_path: Path) -> None:
     shutil.copy(ROOT / fault.file, target)
     plant(fault, tmp_path)
     compile(target.read_text(encoding="utf-8"), str(target), "exec")
+
+
+def test_a_campaign_that_is_ended_early_leaves_nothing_running() -> None:
+    verdict = caught(FAULTS[0], steps=100_000, seed=1, seconds=6)
+    assert verdict.seconds < 60
+    assert not [each for each in _working_directories() if "/planted-" in each]
+
+
+def _working_directories() -> Iterator[str]:
+    for each in Path("/proc").glob("[0-9]*/cwd"):
+        with suppress(OSError):
+            yield str(each.readlink())
