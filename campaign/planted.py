@@ -49,11 +49,11 @@ FAULTS = (
     Fault(
         "checkpoint before rows",
         "syncer/store/pages.py",
-        "    row = _patiently(\n        connection,\n        _COMMIT_PAGE,",
-        "    rows(\n        connection,\n"
+        "    stored = _patiently(\n        connection,\n        _commit_page(",
+        "    connection.exec_driver_sql(\n"
         '        "UPDATE syncer.pull SET page = %(page)s, context = %(context)s::text WHERE pull_id = %(pull)s",\n'
-        "        page=at.page, context=at.context, pull=at.pull_id,\n    )\n"
-        "    row = _patiently(\n        connection,\n        _COMMIT_PAGE,",
+        '        {"page": at.page, "context": at.context, "pull": at.pull_id},\n    )\n'
+        "    stored = _patiently(\n        connection,\n        _commit_page(",
     ),
     Fault(
         "sweep without proof",
@@ -101,13 +101,13 @@ FAULTS = (
     ),
     Fault(
         "a change without its history",
-        "syncer/store/pages.py",
-        "  WHERE d.stored IS NOT NULL AND v.old_value IS DISTINCT FROM v.new_value\n",
-        "  WHERE d.stored IS NOT NULL AND v.field <> 'name' AND v.old_value IS DISTINCT FROM v.new_value\n",
+        "syncer/store/upsert.py",
+        "  WHERE v.old_value IS DISTINCT FROM v.new_value\n",
+        "  WHERE v.field <> 'name' AND v.old_value IS DISTINCT FROM v.new_value\n",
     ),
     Fault(
         "recent stops at the first page stored",
-        "syncer/store/pages.py",
+        "syncer/store/upsert.py",
         "(SELECT count(*) FROM item WHERE first_run <= %(settled)s) AS known",
         "(SELECT count(*) FROM item WHERE stored IS NOT NULL AND %(settled)s IS NOT NULL) AS known",
     ),
@@ -119,7 +119,7 @@ FAULTS = (
     ),
     Fault(
         "history stamped by a clock that went back",
-        "syncer/store/pages.py",
+        "syncer/store/upsert.py",
         """NEXT_CHANGE = "greatest(syncer.instant(), {last} + interval '1 microsecond')\"""",
         """NEXT_CHANGE = "coalesce(syncer.instant(), {last})\"""",
     ),
