@@ -52,26 +52,23 @@ def _stock() -> None:
     )
 
 
-# Files are grouped once, by all that any total goes by; few groups are left to be added up for each kind. Sums are
-# numeric: no size that the API tells may keep a page from being written.
+# One pass over the files makes the totals of every kind. Sums are numeric: no size that the API tells may keep a page
+# from being written.
 _SUMS = """
-WITH groups AS MATERIALIZED (
-  SELECT f.source, syncer.beijing_day(f.expires_at) AS expiry, syncer.beijing_day(f.created_at) AS creation,
-         left(f.file_type, 100) AS file_type,
-         CASE WHEN f.expires_at <= f.gone_at THEN 'expired' WHEN f.gone_at IS NOT NULL THEN 'vanished' END AS fate,
-         {sums}
-  FROM {files} f GROUP BY 1, 2, 3, 4, 5
-)
-SELECT source, 'expiry' AS kind, coalesce(expiry, 'infinity') AS day, '' AS word, sum(files)::bigint AS files,
-       sum(bytes) AS bytes, sum(seconds) AS seconds
-FROM groups WHERE fate IS NULL GROUP BY 1, 3
-UNION ALL
-SELECT source, 'creation', coalesce(creation, 'infinity'), coalesce(file_type, ''), sum(files)::bigint, sum(bytes),
-       sum(seconds)
-FROM groups WHERE fate IS NULL GROUP BY 1, 3, 4
-UNION ALL
-SELECT source, 'gone', 'infinity', fate, sum(files)::bigint, sum(bytes), sum(seconds)
-FROM groups WHERE fate IS NOT NULL GROUP BY 1, 4
+SELECT f.source, CASE WHEN f.fate <> '' THEN 'gone' WHEN GROUPING(f.word) = 1 THEN 'expiry' ELSE 'creation' END AS kind,
+       CASE WHEN GROUPING(f.word) = 1 THEN f.expiry ELSE f.creation END AS day,
+       CASE WHEN GROUPING(f.word) = 1 THEN f.fate ELSE f.word END AS word, {sums}
+FROM (
+  SELECT i.*, CASE WHEN i.gone_at IS NULL THEN '' WHEN i.expires_at <= i.gone_at THEN 'expired' ELSE 'vanished' END
+                AS fate,
+         CASE WHEN i.gone_at IS NULL THEN coalesce(syncer.beijing_day(i.expires_at), 'infinity') ELSE 'infinity' END
+           AS expiry,
+         coalesce(syncer.beijing_day(i.created_at), 'infinity') AS creation,
+         coalesce(left(i.file_type, 100), '') AS word
+  FROM {files} i
+) f
+GROUP BY GROUPING SETS ((f.source, f.fate, f.expiry), (f.source, f.fate, f.creation, f.word))
+HAVING f.fate = '' OR GROUPING(f.word) = 1
 """
 _OF_FILES = (
     "count(*) AS files, coalesce(sum(f.size_bytes), 0) AS bytes, coalesce(sum(f.duration_seconds), 0) AS seconds"
