@@ -278,6 +278,32 @@ def what_is_shown_was_so(scene: Scene) -> None:
         _require(shown in known, f"the file {file_id} never was as shown: {shown}")
 
 
+def totals_are_those_of_the_files(scene: Scene) -> None:
+    """What the database says of all files together is what counting them gives."""
+    counted: dict[tuple[str, str, str], list[int]] = {}
+    for row in scene.now.files.values():
+        for key in _totals_of(row):
+            total = counted.setdefault(key, [0, 0, 0])
+            for place, amount in enumerate((1, row["size_bytes"], row["duration_seconds"])):
+                total[place] += amount or 0
+    told = {(row["kind"], row["day"], row["word"]): [row["files"], row["bytes"], row["seconds"]]
+            for row in scene.now.totals}  # fmt: skip
+    wrong = [(key, told.get(key), counted.get(key)) for key in told | counted if told.get(key) != counted.get(key)]
+    _require(not wrong, f"totals, as told and as counted: {wrong[:3]}")
+
+
+def _totals_of(file: Row) -> list[tuple[str, str, str]]:
+    """Return the totals that a file belongs to: kind, day by Beijing time, and type or state."""
+    if file["gone_at"] is not None:
+        expired = file["expires_at"] is not None and file["expires_at"] <= file["gone_at"]
+        return [("gone", "infinity", "expired" if expired else "vanished")]
+    expiry, creation = (
+        "infinity" if file[name] is None else str(file[name].astimezone(_BEIJING).date())
+        for name in ("expires_at", "created_at")
+    )
+    return [("expiry", expiry, ""), ("creation", creation, (file["file_type"] or "")[:100])]
+
+
 def time_travel_agrees(scene: Scene) -> None:
     """report.backups_as_of an earlier instant shows what report.backups showed then."""
     chosen = scene.snapshots[:1] + scene.snapshots[-2:]
@@ -373,6 +399,7 @@ GUARANTEES: tuple[Callable[[Scene], None], ...] = (
     committed_pages_are_not_pulled_again,
     one_process_writes_a_source,
     what_is_shown_was_so,
+    totals_are_those_of_the_files,
     what_was_known_stays,
     what_only_reads_changes_nothing,
     time_travel_agrees,

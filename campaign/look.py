@@ -21,6 +21,7 @@ class Look:
 
     at: datetime
     files: dict[str, Row]
+    totals: Sequence[Row]
     backups: dict[str, Row]
     pulls: dict[int, Row]
     verdicts: dict[int, str]
@@ -35,6 +36,7 @@ class Look:
 
 _BY_SOURCE = {
     "files": "SELECT * FROM syncer.file WHERE source = %s",
+    "totals": "SELECT kind, day::text, word, files, bytes, seconds FROM syncer.stock WHERE source = %s AND files <> 0",
     "backups": "SELECT * FROM report.backups WHERE source = %s",
     "pulls": "SELECT * FROM syncer.pull WHERE source = %s ORDER BY pull_id",
     "verdicts": "SELECT pull_id, verdict FROM report.pulls WHERE source = %s",
@@ -59,6 +61,7 @@ def look(connection: psycopg.Connection[Any], source: str = "default") -> Look:
     return Look(
         at=at,
         files={row["file_id"]: row for row in found["files"]},
+        totals=found["totals"],
         backups={row["file_id"]: row for row in found["backups"]},
         pulls={row["pull_id"]: row for row in found["pulls"]},
         verdicts={row["pull_id"]: row["verdict"] for row in found["verdicts"]},
