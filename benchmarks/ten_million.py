@@ -41,6 +41,7 @@ QUESTIONS = (
     "SELECT tier, sum(size_bytes) FROM report.expiring WHERE expires_at < now() + interval '1 day' GROUP BY 1",
     "SELECT * FROM report.changes WHERE changed_at > now() - interval '1 hour' LIMIT 1000",
     "SELECT * FROM report.alert_files WHERE source = 'default' AND alert_id = 1 LIMIT 1000",
+    "SELECT source, pull_id, generation, pages, entries, ended, complete FROM report.proof",
     "SELECT state, count(*) FROM report.backups WHERE source = 'default' AND gone_at IS NOT NULL GROUP BY state",
 )
 # What daemons, `syncer status` and the page ask in one go, in this process.
