@@ -160,12 +160,12 @@ class Verdict:
     output: str
 
 
-def caught(fault: Fault, *, steps: int, seed: int, seconds: float = _SECONDS) -> Verdict:
-    """Plant one fault into a copy and play the campaign there, for so many seconds at most; nothing is left running.
+def caught(fault: Fault, *, steps: int, seed: int, seconds: float = _SECONDS, home: str = "/var/tmp") -> Verdict:
+    """Plant one fault into a copy below `home` and play the campaign there, for so many seconds at most.
 
-    Raises ValueError when the code is not as it was.
+    Nothing is left running. Raises ValueError when the code is not as it was.
     """
-    with tempfile.TemporaryDirectory(prefix="planted-", dir="/var/tmp", ignore_cleanup_errors=True) as directory:
+    with tempfile.TemporaryDirectory(prefix="planted-", dir=home, ignore_cleanup_errors=True) as directory:
         copy = Path(directory)
         copy.chmod(0o755)
         for name in ("syncer", "migrations", "campaign"):
