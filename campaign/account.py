@@ -14,7 +14,8 @@ class Account:
     """What is changed here, and what a check must know of the past.
 
     `always` are the ids (those that can be read) listed at every moment since the window was opened, `deleted` says
-    whether any went meanwhile, `late` are those that came back, or came long after they were made.
+    whether any went meanwhile; `present` and `moved` say the same of the time since syncer began.
+    `late` are those that came back, or came long after they were made.
     `versions` are all that each file ever was, as a perfect client decodes it.
     """
 
@@ -22,6 +23,8 @@ class Account:
     versions: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     always: set[str] = field(default_factory=set)
     deleted: bool = False
+    present: set[str] = field(default_factory=set)
+    moved: bool = False
     late: set[str] = field(default_factory=set)
     _first_call: int = 0
 
@@ -36,6 +39,13 @@ class Account:
             self.always = set(self.ids())
             self.deleted = False
             self._first_call = self.simulator.call_count
+            self.syncer_begins()
+
+    def syncer_begins(self) -> None:
+        """Note what is listed now: a pull that is begun from now on must list all of it that stays."""
+        with self.simulator.lock:
+            self.time_passed()
+            self.present, self.moved = set(self.ids()), False
 
     def calls(self) -> list[Call]:
         """Return the calls since the window was opened, as far as the simulator remembers them."""
@@ -48,9 +58,7 @@ class Account:
     def time_passed(self) -> None:
         """Note what has expired; to be called whenever the simulator's clock was moved."""
         with self.simulator.lock:
-            listed = set(self.ids())
-            self.deleted = self.deleted or not self.always <= listed
-            self.always &= listed
+            self._only(set(self.ids()))
 
     def add(self, **fields: Any) -> str:
         """Add a file and return its id."""
@@ -71,8 +79,9 @@ class Account:
         with self.simulator.lock:
             leaving = set(file_ids)
             self.simulator.world.delete(*leaving)
-            self.always -= leaving
             self.deleted = self.deleted or bool(leaving)
+            self.moved = self.moved or bool(leaving)
+            self._only(self.present - leaving)
 
     def restore(self, file_id: str) -> None:
         """List a deleted file again, as it was."""
@@ -85,6 +94,12 @@ class Account:
         """Return the ids that were listed once and are not now, oldest first."""
         with self.simulator.lock:
             return [file_id for file_id in self.versions if self.simulator.world.slot_of(file_id) is None]
+
+    def _only(self, listed: set[str]) -> None:
+        self.deleted = self.deleted or not self.always <= listed
+        self.moved = self.moved or not self.present <= listed
+        self.always &= listed
+        self.present &= listed
 
     def _remember(self, file_id: str) -> None:
         world = self.simulator.world

@@ -128,7 +128,7 @@ class Scene:
 
 def no_listed_file_is_marked_gone(scene: Scene) -> None:
     """No file that was listed throughout the step was marked gone in it."""
-    wrong = scene.newly_gone() & scene.account.always
+    wrong = scene.newly_gone() & scene.account.present
     _require(not wrong, f"listed all the time and yet marked gone: {sorted(wrong)[:5]}")
 
 
@@ -472,9 +472,10 @@ class Watch:
             before = scene.before.pulls.get(number)
             if before is not None and before["finished_at"] is not None:
                 continue
-            known = scene.throughout.get(number, self.account.always)
-            scene.throughout[number] = known & self.account.always
-            if self.account.deleted:
+            begun = number not in scene.before.pulls
+            known = scene.throughout.get(number, self.account.present if begun else self.account.always)
+            scene.throughout[number] = known if begun else known & self.account.always
+            if self.account.moved if begun else self.account.deleted:
                 scene.disturbed.add(number)
 
     def _keep(self, scene: Scene) -> None:

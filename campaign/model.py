@@ -187,6 +187,7 @@ class Model:
             result = self._sync(kind, blow, allow_sweep=allow_sweep)
             outcome.append(result.outcome)
 
+        self.account.syncer_begins()
         with struck(blow, self.database, rival):
             self._told(run)
         self._check(Step(kinds=frozenset(kinds)))
@@ -206,6 +207,7 @@ class Model:
                 elif wanted:
                     asked.by_ids(wanted)
 
+        self.account.syncer_begins()
         with struck(blow, self.database, lambda kind: self._told(partial(self._sync, kind, None))):
             self._told(run)
         self._check(Step(kinds=frozenset({"lookup", "rival"})))

@@ -151,6 +151,7 @@ class Stage:
         """Raise Broken when a guarantee does not hold after a round; see what the next one may choose from."""
         if self.own and self._killed:
             self._until_done(_LOOK_IN, tries=1, kept="the_embedded_server_comes_back")
+        self.account.time_passed()
         with self.server.attended(), self.database.connect() as connection:
             self.watch.check(connection, step)
             found = connection.execute("SELECT alert_id FROM syncer.alert WHERE resolved_at IS NULL").fetchall()
@@ -177,6 +178,7 @@ class Stage:
         self._killed = "killed -9" in blow
         self.tally.rounds += 1
         self.tally.blows[blow] += 1
+        self.account.syncer_begins()
         round_ = self._last = Round(self, dice)
         what = ", ".join(str(command) for command in commands)
         if any(EXPORT in command.words for command in commands):
@@ -255,6 +257,7 @@ class Stage:
 
     def _finish(self) -> None:
         self.inbox.away = False
+        self.account.syncer_begins()
         for text in _IN_THE_END:
             self._until_done(Command(text))
         self._everything_works()
