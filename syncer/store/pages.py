@@ -21,11 +21,12 @@ _TRY_AGAIN = {"40P01", "40001", "23505"}
 
 
 _RENEW = f"UPDATE syncer.lease SET {RENEWED} WHERE source = %(source)s AND epoch = %(epoch)s"
-_FENCE = f"fence AS MATERIALIZED ({_RENEW} RETURNING 1)"
+_FENCE = f"fence AS MATERIALIZED ({_RENEW} RETURNING syncer.instant() AS at)"
 # The ledger has no foreign key, which would look the pull up once more and lock it for itself.
 _PAGE_FENCE = f"""
 fence AS MATERIALIZED (
-  {_RENEW} AND EXISTS (SELECT FROM syncer.pull WHERE source = %(source)s AND pull_id = %(pull)s) RETURNING 1
+  {_RENEW} AND EXISTS (SELECT FROM syncer.pull WHERE source = %(source)s AND pull_id = %(pull)s)
+  RETURNING syncer.instant() AS at
 )
 """
 
@@ -59,7 +60,7 @@ RETURNING c.inserted, c.updated, c.known
 _FOUND = f"{upsert.FILES}, {upsert.REFUSED} SELECT inserted, updated, known FROM counts"
 _COMMIT_CONFIRMED = f"WITH {_FENCE}, {_FOUND}"
 # A person's lookup belongs to no pull and holds no lease: its fence is always open.
-_COMMIT_LOOKUP = f"WITH fence AS (SELECT 1), {_FOUND}"
+_COMMIT_LOOKUP = f"WITH fence AS (SELECT syncer.instant() AS at), {_FOUND}"
 
 
 @dataclass(frozen=True, slots=True)
