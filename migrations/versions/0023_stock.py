@@ -92,27 +92,16 @@ _EVENTS = {
 }
 
 # The page of a pull that finds nothing new fires the triggers as well: then they must cost next to nothing. Rows are
-# taken in the order of their key, so that a lookup and a pull of one source wait for each other. What is there is
-# updated: ON CONFLICT alone would log a lock for each row besides.
+# taken in the order of their key, so that a lookup and a pull of one source wait for each other.
 _COUNT = """
 CREATE FUNCTION syncer.stock_after_{event}() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  IF NOT EXISTS (SELECT FROM {some}) THEN
-    RETURN NULL;
+  IF EXISTS (SELECT FROM {some}) THEN
+    INSERT INTO syncer.stock AS s (source, kind, day, word, files, bytes, seconds)
+    SELECT * FROM ({sums}) moved WHERE (files, bytes, seconds) <> (0, 0, 0) ORDER BY source, kind, day, word
+    ON CONFLICT (source, kind, day, word) DO UPDATE
+    SET files = s.files + excluded.files, bytes = s.bytes + excluded.bytes, seconds = s.seconds + excluded.seconds;
   END IF;
-  WITH moved AS MATERIALIZED (
-    SELECT * FROM ({sums}) m WHERE (files, bytes, seconds) <> (0, 0, 0) ORDER BY source, kind, day, word
-  ),
-  known AS (
-    UPDATE syncer.stock s
-    SET files = s.files + m.files, bytes = s.bytes + m.bytes, seconds = s.seconds + m.seconds
-    FROM moved m WHERE s.source = m.source AND s.kind = m.kind AND s.day = m.day AND s.word = m.word
-    RETURNING s.source, s.kind, s.day, s.word
-  )
-  INSERT INTO syncer.stock AS s (source, kind, day, word, files, bytes, seconds)
-  SELECT * FROM moved m WHERE (m.source, m.kind, m.day, m.word) NOT IN (SELECT * FROM known)
-  ON CONFLICT (source, kind, day, word) DO UPDATE
-  SET files = s.files + excluded.files, bytes = s.bytes + excluded.bytes, seconds = s.seconds + excluded.seconds;
   RETURN NULL;
 END $$
 """
