@@ -148,6 +148,25 @@ def test_a_tier_that_nobody_was_told_of_is_found_out_after_a_day(campaign_databa
             model.evaluate()
 
 
+def test_a_file_that_came_just_before_a_pull_must_be_found_by_it(campaign_database: Database, tmp_path: Path) -> None:
+    with Model(campaign_database, str(tmp_path), Setup(files=12, page_size=5)) as model:
+        model.pull()
+        new = model.account.add(created=model.simulator.world.now())
+        model.account.syncer_begins()
+        model._sync("recent", None)
+        with campaign_database.connect() as connection:
+            assert model.watch.broken(connection, Step(kinds=frozenset({"recent"}))) == set()
+            model.watch.begin(connection)
+        other = model.account.add(created=model.simulator.world.now())
+        model.account.syncer_begins()
+        model._sync("recent", None)
+        with campaign_database.connect() as connection:
+            connection.execute("DELETE FROM syncer.file WHERE file_id = %s", [other])
+            found = model.watch.broken(connection, Step(kinds=frozenset({"recent"})))
+        assert "a_complete_recent_pull_found_what_is_new" in found
+        assert new != other
+
+
 @pytest.mark.parametrize(
     ("times", "kept"),
     [
