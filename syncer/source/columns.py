@@ -64,7 +64,7 @@ def _ids(values: tuple[Any, ...]) -> Sequence[str]:
 def _texts(values: tuple[Any, ...]) -> Sequence[str | None]:
     if not _TEXTS.issuperset(map(type, values)):
         raise _DoubtError
-    return values if all(values) else [value or None for value in values]
+    return [value or None for value in values]
 
 
 def _numbers(values: tuple[Any, ...], least: int, most: int) -> Sequence[int | None]:

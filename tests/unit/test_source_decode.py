@@ -299,6 +299,13 @@ def test_a_byte_order_mark_is_no_fault() -> None:
     assert isinstance(decode(b"\xef\xbb\xbf" + answer(GOOD)), Page)
 
 
+def test_whatever_cannot_be_stored_is_escaped_however_many_kinds_there_are() -> None:
+    body = answer(GOOD).replace(b"6000_3dS-wEDrQl8", rb"\u0000\uDFFF\ud800")
+    decoded = decode(body)
+    assert isinstance(decoded, Page)
+    assert decoded.files[0].name == r"\u0000\udfff\ud800"
+
+
 def test_an_id_that_cannot_be_stored_as_it_is_is_kept_escaped_and_reported() -> None:
     got = page({**GOOD, "fileId": "a\x00"})
     assert got.files[0].file_id == r"a\u0000"
@@ -426,7 +433,7 @@ def test_a_page_with_one_odd_value_is_read_as_that_entry_by_itself(name: str, va
     [
         {},
         {"name": None, "type": "", "url": None, "size": None, "duration": 2**63 - 1, "status": -(2**31) + 1},
-        {"createTime": "0002-01-01 00:00:00", "expireTime": "9999-12-31 23:59:59", "size": 0, "fileId": "x" * 200},
+        {"createTime": "0002-01-01 00:00:00", "expireTime": "9999-12-31 23:59:59", "size": 0, "duration": 0, "fileId": "x" * 200},
     ],
 )
 def test_pages_as_the_document_has_them_are_read_field_by_field(odd: dict[str, Any]) -> None:
