@@ -65,6 +65,9 @@ def test_who_acknowledged_and_who_resolved_is_shown_with_the_time(
     assert " by ben" in shown
     document = json.loads(run(place, monkeypatch, "alerts", "show", number, "--json").stdout)
     assert (document["acknowledged_by"], document["resolved_by"]) == ("anna", "ben")
+    assert place.sql("SELECT acknowledged_by, resolved_by FROM report.alerts WHERE resolved_by IS NOT NULL") == [
+        ("anna", "ben")
+    ]
 
 
 def test_a_message_that_its_recipient_never_takes_is_named_and_its_alert_told_again(

@@ -18,8 +18,8 @@ from .conftest import Rig
 
 Simulated = Callable[..., Rig]
 PAGES = 40
-# The ledger's row, the checkpoint, the lease, an index entry and the commit, over the hundred files of a page. These ids
-# of 19 digits, which rise with time, take 4 bytes each in the ledger. Accounting for the quota would add 1.2.
+# The ledger's row, the checkpoint, the lease, an index entry and the commit, over the hundred files of a page. These
+# ids of 19 digits, which rise with time, take 4 bytes each in the ledger. Accounting for the quota would add 1.2.
 WAL_A_ROW = 10.5
 
 

@@ -433,7 +433,13 @@ def test_a_page_with_one_odd_value_is_read_as_that_entry_by_itself(name: str, va
     [
         {},
         {"name": None, "type": "", "url": None, "size": None, "duration": 2**63 - 1, "status": -(2**31) + 1},
-        {"createTime": "0002-01-01 00:00:00", "expireTime": "9999-12-31 23:59:59", "size": 0, "duration": 0, "fileId": "x" * 200},
+        {
+            "createTime": "0002-01-01 00:00:00",
+            "expireTime": "9999-12-31 23:59:59",
+            "size": 0,
+            "duration": 0,
+            "fileId": "x" * 200,
+        },
     ],
 )
 def test_pages_as_the_document_has_them_are_read_field_by_field(odd: dict[str, Any]) -> None:
