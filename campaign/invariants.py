@@ -70,9 +70,10 @@ class Order(Enum):
 class Step:
     """What was just done, as far as a check must know it.
 
-    `kinds` are the pulls that were begun (`full`, `recent`), `evaluated` says that an evaluation of the alerts came to
-    its end, `sessions` that each process has a database session of its own (not so behind a transaction pooler),
-    `reads` that nothing but commands which only read was begun.
+    `kinds` are the pulls that were begun (`full`, `recent`; `anew`: one that gives an unfinished one up as soon as the
+    API has answered with the first page), `evaluated` says that an evaluation of the alerts came to its end, `sessions`
+    that each process has a database session of its own (not so behind a transaction pooler), `reads` that nothing but
+    commands which only read was begun.
     """
 
     kinds: frozenset[str] = frozenset()

@@ -176,7 +176,7 @@ class Model:
 
     def pull(self, kind: str = "full", blow: Blow = None, *, allow_sweep: bool = False) -> str | None:
         """Run one pull, as `syncer sync` does; return its outcome, None when it came to none."""
-        kinds = {kind}
+        kinds = {kind, "anew"} if allow_sweep else {kind}
         outcome: list[str] = []
 
         def rival(other: str) -> None:

@@ -200,6 +200,7 @@ class Stage:
         self.stops += [time.time()] * (2 * sum(command.name == "doctor" for command in begun))
         kinds = {"recent" if "--recent" in command.words else "full" for command in begun if command.name == "sync"}
         kinds |= {"daemon", "doctor"} & {command.name for command in begun}
+        kinds |= {"anew" for command in begun if "--allow-sweep" in command.words}
         alone = [str(command) for command in begun] == ["alerts evaluate"] and round_.processes[0].returncode == 0
         reads = all(command.reads for command in begun)
         return Step(frozenset(kinds), evaluated=alone, sessions=not round_.pooled, reads=reads)

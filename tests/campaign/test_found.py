@@ -85,3 +85,13 @@ def test_a_pull_whose_sweep_is_refused_does_not_say_that_nothing_is_missing(
             model.pull(allow_sweep=True)
         for _ in range(3):
             model.pull()
+
+
+def test_whoever_would_give_an_unfinished_pull_up_may_ask_for_the_first_page_before(
+    campaign_database: Database, tmp_path: Path
+) -> None:
+    """The disk was full when the unfinished pull was to be given up: the question had been asked, and nothing begun."""
+    with modelled(campaign_database, str(tmp_path), Setup(files=30, page_size=5)) as model:
+        model.pull("full", Stop(3))
+        for number in range(8, 16):
+            model.pull("full", Fail(Trouble.FULL, number), allow_sweep=True)
