@@ -30,10 +30,12 @@ def numbers(values: Sequence[float | None]) -> str:
 
 
 def instants(values: Sequence[datetime | None]) -> str:
-    """Return an array of aware times as seconds since 1970."""
+    """Return an array of aware times as seconds since 1970; whole ones are written at half the cost of fractions."""
     if None in values:
         return numbers([None if value is None else value.timestamp() for value in values])
-    return numbers(list(map(datetime.timestamp, values)))  # type: ignore[arg-type] # there is no None
+    seconds = list(map(datetime.timestamp, values))  # type: ignore[arg-type] # there is no None
+    whole = list(map(int, seconds))
+    return numbers(whole if whole == seconds else seconds)
 
 
 def _nulls(length: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -78,3 +79,9 @@ def test_the_ledger_holds_ids_as_numbers_where_they_come_back_as_they_were(file_
 @given(st.lists(st.none() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)))
 def test_numbers_are_written_as_they_are(numbers: list[float | None]) -> None:
     assert json.loads(f"[{arrays.numbers(numbers)[1:-1].replace('NULL', 'null')}]") == numbers
+
+
+@given(st.lists(st.none() | st.datetimes(timezones=st.just(UTC)) | st.just(datetime(2016, 11, 30, tzinfo=UTC))))
+def test_times_are_written_as_seconds(times: list[datetime | None]) -> None:
+    written = json.loads(f"[{arrays.instants(times)[1:-1].replace('NULL', 'null')}]")
+    assert written == [None if time is None else time.timestamp() for time in times]
