@@ -48,7 +48,7 @@ _MERGED = (
 # report.backups_as_of undoes last must be what happened first.
 NEXT_CHANGE = "greatest(syncer.instant(), {last} + interval '1 microsecond')"
 
-# Asked for each new file anew, the instant would cost a twentieth of a page.
+# Made once for a page: making the instant reads a setting, which each new file would pay for twice.
 _AT = "(SELECT at FROM fence)"
 
 # The members of a WITH that begins with `fence` and goes by `%(source)s`, `%(run)s` and `%(settled)s`.
