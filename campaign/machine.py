@@ -204,6 +204,34 @@ class Machine(RuleBasedStateMachine):
         model.fair_weather()
         model.pull("full")
 
+    @rule(count=st.integers(6, 30), pages=st.integers(1, 2))
+    def many_come_and_a_recent_pull_breaks_off(self, count: int, pages: int) -> None:
+        model = self._model
+        for _ in range(count):
+            model.add(hours=100)
+        model.pull("recent", Stop(pages))
+        model.pull("recent")
+
+    @rule(at=places)
+    def renamed_before_and_after_the_clock_is_set_back(self, at: int) -> None:
+        model = self._model
+        model.pass_time(HOUR)
+        model.rename(at, "first.mp4")
+        model.pull()
+        model.pass_time(60 - HOUR)
+        model.rename(at, "second.mp4")
+        model.pull()
+
+    @rule()
+    def a_newcomer_gathers_for_more_than_a_day(self) -> None:
+        model = self._model
+        model.add(hours=200)
+        model.pull("recent")
+        for _ in range(2):
+            model.evaluate()
+            model.pass_time(13 * HOUR)
+        model.evaluate()
+
     @rule(at=places, blow=blows, by_prefix=st.booleans())
     def lookup(self, at: int, blow: Blow, by_prefix: bool) -> None:  # noqa: FBT001 - drawn by name
         self._model.lookup(at, blow, by_prefix=by_prefix)

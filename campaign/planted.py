@@ -107,9 +107,10 @@ FAULTS = (
     ),
     Fault(
         "recent stops at the first page stored",
-        "syncer/store/upsert.py",
-        "(SELECT count(*) FROM item WHERE first_run <= %(settled)s) AS known",
-        "(SELECT count(*) FROM item WHERE stored IS NOT NULL AND %(settled)s IS NOT NULL) AS known",
+        "syncer/pull/run.py",
+        "machine.on_recent_page(after, page, known=fate.known, boundary=self._boundary())",
+        "machine.on_recent_page(after, page, known=len(page.files) - fate.inserted, "
+        "boundary=self._boundary() and self._boundary() + timedelta(days=9999))",
     ),
     Fault(
         "newcomers to a tier are not told",
