@@ -14,7 +14,8 @@ _PROC = Path("/proc")
 
 def servers(directory: Path) -> list[int]:
     """Return the PostgreSQL servers whose data are anywhere below a directory."""
-    found = (postmaster_pid(lock.parent) for lock in directory.glob("**/postmaster.pid"))
+    # os.walk lets a directory vanish under it, as those of demos do; glob would raise.
+    found = (postmaster_pid(Path(home)) for home, _, names in os.walk(directory) if "postmaster.pid" in names)
     return [pid for pid in found if pid is not None]
 
 
