@@ -73,11 +73,14 @@ def simulate(
 
 def _serve(simulator: Simulator) -> None:
     """Serve until SIGINT or SIGTERM; exit 2 if the address cannot be had."""
+    from syncer.cli.entry import interrupted
     from syncer.simulator import SECRET_ID, SECRET_KEY
 
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    if interrupted():
+        stop.set()
     try:
         simulator.up()
     except OSError as error:

@@ -10,7 +10,9 @@ import pytest
 from syncer.app import App
 from syncer.cli import entry
 from syncer.cli.common import stopping
+from syncer.cli.simulate import _serve
 from syncer.settings import load_settings
+from syncer.simulator import Behaviour, Simulator, World
 
 
 class Thing:
@@ -61,3 +63,14 @@ def test_without_an_interrupt_nothing_stops() -> None:
     app = App(load_settings({}))
     with stopping(app):
         assert not app.stop.asked()
+
+
+@pytest.mark.timeout(30)
+def test_a_simulator_does_not_begin_to_serve_for_ever_after_a_lost_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(entry, "_came", [signal.SIGINT])
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        _serve(Simulator(World(1), behaviour=Behaviour()))
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
