@@ -49,11 +49,11 @@ FAULTS = (
     Fault(
         "checkpoint before rows",
         "syncer/store/pages.py",
-        "    stored = _patiently(\n        connection,\n        _commit_page(",
+        "    stored = patiently(\n        row,\n        connection,\n        _commit_page(",
         "    connection.exec_driver_sql(\n"
         '        "UPDATE syncer.pull SET page = %(page)s, context = %(context)s::text WHERE pull_id = %(pull)s",\n'
         '        {"page": at.page, "context": at.context, "pull": at.pull_id},\n    )\n'
-        "    stored = _patiently(\n        connection,\n        _commit_page(",
+        "    stored = patiently(\n        row,\n        connection,\n        _commit_page(",
     ),
     Fault(
         "sweep without proof",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import psycopg
 import sqlalchemy as sa
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Connection = sa.Connection
 Row = tuple[Any, ...]
+_Answer = TypeVar("_Answer")
 
 # The statement that commits a page is prepared once and run for hours. A connection opened on an empty table would
 # keep the plan of an empty table, ten times slower at a million rows: so its plan is pinned to index lookups.
@@ -47,6 +48,9 @@ _NOTICE_DEAD_CLIENTS = "SET client_connection_check_interval = '1s'"
 # How often a statement is run before the driver prepares it.
 _PREPARE_AFTER = 5
 _POOLED = "pooled"
+_TRIES = 5
+# A deadlock, a failed serialization, a row that was added meanwhile.
+_IN_THE_WAY = {"40P01", "40001", "23505"}
 
 
 class _Cursor(psycopg.RawCursor[Any]):
@@ -201,6 +205,17 @@ def row(connection: sa.Connection, sql: str, **parameters: Any) -> Row | None:
             None, None, error, psycopg.Error, connection_invalidated=driver.closed, dialect=connection.dialect
         ) from error
     return found
+
+
+def patiently(ask: Callable[..., _Answer], connection: sa.Connection, sql: str, **parameters: Any) -> _Answer:
+    """Let `row` or `rows` run the statement again when another that writes the same files or totals was in its way."""
+    for _ in range(_TRIES - 1):
+        try:
+            return ask(connection, sql, **parameters)
+        except exc.DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) not in _IN_THE_WAY:
+                raise
+    return ask(connection, sql, **parameters)
 
 
 @contextmanager

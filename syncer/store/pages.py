@@ -5,20 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import exc
 
 from syncer.model import Calls, Page
 from syncer.store import counters, ledger, upsert
-from syncer.store.database import Row, row
+from syncer.store.database import patiently, row
 from syncer.store.leases import RENEWED, fenced
-
-_TRIES = 5
-# A deadlock, a failed serialization, a file that was added meanwhile.
-_TRY_AGAIN = {"40P01", "40001", "23505"}
-
 
 _RENEW = f"UPDATE syncer.lease SET {RENEWED} WHERE source = %(source)s AND epoch = %(epoch)s"
 _FENCE = f"fence AS MATERIALIZED ({_RENEW} RETURNING syncer.instant() AS at)"
@@ -107,7 +100,8 @@ def commit_page(
     calls since the last commit came to. Raises Fenced when the source was taken over; then nothing was written.
     """
     times = [file.created_at for file in page.files if file.created_at is not None]
-    stored = _patiently(
+    stored = patiently(
+        row,
         connection,
         _commit_page(odd=bool(page.rejected), told=counters.is_worth_telling(calls)),
         **upsert.parameters(page),
@@ -146,7 +140,8 @@ def commit_page(
 
 def commit_lookup(connection: sa.Connection, source: str, run_id: int, page: Page) -> Fate:
     """Store what a lookup answered; it belongs to no pull, and makes nothing known to one."""
-    stored = _patiently(
+    stored = patiently(
+        row,
         connection,
         _COMMIT_LOOKUP,
         **upsert.parameters(page),
@@ -162,8 +157,8 @@ def commit_lookup(connection: sa.Connection, source: str, run_id: int, page: Pag
 
 def commit_confirmed(connection: sa.Connection, claim: Claim, page: Page) -> None:
     """Store what the API answered when a sweep asked for files by id. Raises Fenced like `commit_page`."""
-    stored = _patiently(
-        connection, _COMMIT_CONFIRMED, **upsert.parameters(page), source=claim.source, epoch=claim.epoch,
+    stored = patiently(
+        row, connection, _COMMIT_CONFIRMED, **upsert.parameters(page), source=claim.source, epoch=claim.epoch,
         seconds=claim.lease_seconds, run=claim.run_id, pull=None, page=None, settled=0,
     )  # fmt: skip
     if stored is None:
@@ -177,14 +172,3 @@ def _commit_page(*, odd: bool, told: bool) -> str:
     members += [upsert.REFUSED] if odd else []
     members += [f"counted AS ({counters.add(counters.FROM_CALLS)})"] if told else []
     return f"WITH {', '.join(members)} {_CHECKPOINT}"
-
-
-def _patiently(connection: sa.Connection, sql: str, **parameters: Any) -> Row | None:
-    """Run the statement again when a lookup and a pull that store the same files got into each other's way."""
-    for _ in range(_TRIES - 1):
-        try:
-            return row(connection, sql, **parameters)
-        except exc.DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) not in _TRY_AGAIN:
-                raise
-    return row(connection, sql, **parameters)

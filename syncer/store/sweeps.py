@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import exc
 
 from syncer.model import Calls, Suspicion
 from syncer.store import counters
-from syncer.store.database import bulk_transaction, rows
+from syncer.store.database import bulk_transaction, patiently, rows
 from syncer.store.leases import RENEWED, fenced
 from syncer.store.ledger import SEEN
 from syncer.store.pages import Claim
 from syncer.store.upsert import NEXT_CHANGE
-
-_TRIES = 5
-_DEADLOCK = "40P01"
 
 # Gates one to three: the scope of the pull, absence from every one of its listings, known before it began.
 _GATHER = f"""
@@ -164,20 +159,9 @@ def resolve(
 
     Raises Fenced when the source was taken over; then nothing was written.
     """
-    written = _in_spite_of_lookups(
-        connection, _RESOLVE, source=claim.source, epoch=claim.epoch, seconds=claim.lease_seconds, run=claim.run_id,
-        pull=pull_id, missing=list(missing), alive=list(alive), **counters.parameters(calls),
+    written = patiently(
+        rows, connection, _RESOLVE, source=claim.source, epoch=claim.epoch, seconds=claim.lease_seconds,
+        run=claim.run_id, pull=pull_id, missing=list(missing), alive=list(alive), **counters.parameters(calls),
     ).rowcount  # fmt: skip
     if written != 1:
         raise fenced(claim.source)
-
-
-def _in_spite_of_lookups(connection: sa.Connection, sql: str, **parameters: Any) -> sa.CursorResult[Any]:
-    """Run the statement again when a lookup that stored the same files, or moved the same totals, was in its way."""
-    for _ in range(_TRIES - 1):
-        try:
-            return rows(connection, sql, **parameters)
-        except exc.DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) != _DEADLOCK:
-                raise
-    return rows(connection, sql, **parameters)
