@@ -80,7 +80,11 @@ def messages(rig: Rig) -> list[dict[str, Any]]:
     return rig.rows("SELECT source, message_id, key FROM syncer.outbox ORDER BY message_id")
 
 
-def test_a_past_with_everything_in_it_is_moved_whole(simulated: Callable[..., Rig], fresh: str) -> None:
+@pytest.mark.parametrize("block", [transfer._BLOCK, 2_000])
+def test_a_past_with_everything_in_it_is_moved_whole(
+    simulated: Callable[..., Rig], fresh: str, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    monkeypatch.setattr(transfer, "_BLOCK", block)
     rig = past_rig(simulated)
     rig.environ["SYNCER_NOTIFY"] = "webhook+http://127.0.0.1:9/"
     (now,) = rig.rows("SELECT now()")
