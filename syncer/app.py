@@ -20,8 +20,9 @@ from syncer.alerts.beat import Beat
 from syncer.alerts.notifiers import Surroundings
 from syncer.errors import Busy, Fenced, Stopped, SyncerError
 from syncer.model import PullKind
+from syncer.pull.attempt import Plan, Progress
 from syncer.pull.lookup import Lookup
-from syncer.pull.run import Plan, Progress, RunResult, run_pull
+from syncer.pull.run import RunResult, run_pull
 from syncer.pull.waiting import StopRequest, Waiting
 from syncer.settings import Settings, SourceSettings
 from syncer.source.client import VodSource
@@ -216,6 +217,8 @@ def _limiter(settings: SourceSettings, connection: Connection | None, waiting: W
         ),
         step_back=lambda: quota.step_back(connection, account),
         sleep=waiting,
+        monotonic=time.monotonic,
+        hold_seconds=quota.HOLD_SECONDS,
     )
 
 
@@ -235,6 +238,7 @@ def plan(source: SourceSettings, kind: PullKind, *, allow_sweep: bool = False, s
         overlap_seconds=source.recent_overlap.total_seconds(),
         allow_sweep=allow_sweep,
         seen_epoch=seen_epoch,
+        slot=quota.slot(source.account, source.calls_per_minute),
     )
 
 

@@ -147,6 +147,23 @@ class Source(Protocol):
     ) -> ListAnswer:
         """Ask for one page: the first of a listing when `context` is None, else the one the context stands for."""
 
+    @property
+    def asked_ahead(self) -> bool:
+        """Whether `ask_ahead` has begun the next `list_page`."""
+
+    def may_ask_ahead(self) -> bool:
+        """Return whether a call may be made without waiting: then it is granted, and `ask_ahead` is to make it."""
+
+    def ask_ahead(self, *, order: Order, prefix: str, page_size: int, context: str | None) -> Page | None:
+        """Make the first attempt at the `list_page` that comes next with these arguments; return its page, if any.
+
+        For while the database is busy: it neither waits nor uses it, and raises nothing. What the attempt came to,
+        whether a page or a failure, is what `list_page` goes on from.
+        """
+
+    def granted(self) -> None:
+        """Take note that the store has granted one call since `may_ask_ahead` was last asked."""
+
     def lookup(self, file_ids: Sequence[str], *, interactive: bool = False) -> LookupAnswer:
         """Ask for up to 100 files by id; `interactive` calls go ahead of a background pull's in the quota."""
 

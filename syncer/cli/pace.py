@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from syncer.pull.run import Progress
+    from syncer.pull.attempt import Progress
 
 _MINUTE, _HOUR = 60, 3600
 # How long nearly every backup is kept; and from which share of that, and of how many files, a guess means something.

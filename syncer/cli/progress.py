@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 from syncer.cli.pace import Pace, duration, estimated_files
 
 if TYPE_CHECKING:
-    from syncer.pull.run import Progress
+    from syncer.pull.attempt import Progress
 
 # A terminal is renewed as often as eyes follow, and each second while nothing comes; plain lines first show that it
 # goes on, then keep a log or a mail short.

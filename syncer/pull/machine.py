@@ -19,6 +19,9 @@ from syncer.model import ContextLost, EndOfListing, Order, Page, PullKind
 
 # Listings in a row, each ended by a lost context, of which none got further than any before it (DESIGN: the pull).
 FRUITLESS_LISTINGS = 3
+# Contexts that a run may have sent without a trace: the checkpoint's, and the one after it, which is asked with while
+# the page that brought it is being committed.
+ASKED_AT_ONCE = 2
 
 
 class Phase(StrEnum):
@@ -35,8 +38,9 @@ class PullState:
     """The checkpoint of a pull as the machine sees it.
 
     `page` counts the pages of this listing, `farthest` the most that any earlier listing of this pull reached,
-    `fruitless` the listings in a row (of this run) that were cut short without getting further. `asked_before` says
-    that a run which is gone may already have sent `context`. `oldest` and `newest` bound the listing's createTimes.
+    `fruitless` the listings in a row (of this run) that were cut short without getting further. `asked_before` counts
+    the contexts, from `context` on, that a run which is gone may already have sent. `oldest` and `newest` bound the
+    listing's createTimes.
     """
 
     kind: PullKind
@@ -46,7 +50,7 @@ class PullState:
     context: str | None = None
     farthest: int = 0
     fruitless: int = 0
-    asked_before: bool = False
+    asked_before: int = 0
     oldest: datetime | None = None
     newest: datetime | None = None
     reading: Reading | None = None
@@ -125,7 +129,7 @@ def on_page(state: PullState, page: Page, *, seen_before: bool) -> PullState | G
         state,
         page=state.page + 1,
         context=page.context,
-        asked_before=False,
+        asked_before=max(0, state.asked_before - 1),
         reading=_read_on(state.reading or Reading(), times, state.order),
     )
     if state.phase is Phase.TAIL:
@@ -183,7 +187,7 @@ def on_recent_page(state: PullState, page: Page, *, known: int, boundary: dateti
 
 def on_end(state: PullState, end: EndOfListing) -> PullState:
     """Return the state after 70008: an end that must be proven unless nobody can have received a page before it."""
-    ambiguous = end.ambiguous or state.asked_before
+    ambiguous = end.ambiguous or state.asked_before > 0
     if not ambiguous:
         return _proven(state, f"the API said that the listing was complete (70008) after page {state.page}")
     if state.kind is PullKind.RECENT:
@@ -192,7 +196,7 @@ def on_end(state: PullState, end: EndOfListing) -> PullState:
         return _unproven(
             state, "replies may have been lost at both ends of the listing (70008), so a page may be missing"
         )
-    return replace(state, phase=Phase.TAIL, page=0, context=None, asked_before=False, reading=None, fruitless=0)
+    return replace(state, phase=Phase.TAIL, page=0, context=None, asked_before=0, reading=None, fruitless=0)
 
 
 def on_lost(state: PullState, lost: ContextLost) -> PullState | GiveUp:
@@ -219,7 +223,7 @@ def resumed(state: PullState) -> PullState:
     """
     if state.phase is Phase.TAIL:
         return replace(state, context=None, reading=None, fruitless=0)
-    return replace(state, asked_before=True, fruitless=0)
+    return replace(state, asked_before=ASKED_AT_ONCE, fruitless=0)
 
 
 def _anew(state: PullState) -> PullState:
@@ -232,7 +236,7 @@ def _anew(state: PullState) -> PullState:
         context=None,
         farthest=max(state.farthest, state.page),
         fruitless=0 if further else state.fruitless + 1,
-        asked_before=False,
+        asked_before=0,
         oldest=None,
         newest=None,
         reading=None,

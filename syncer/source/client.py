@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from random import Random
@@ -33,6 +33,15 @@ _LARGEST_NONCE = 2**31 - 1
 _ENDS = frozenset({Consequence.END_OF_LISTING, Consequence.CONTEXT_LOST})
 _MISSING = frozenset({Consequence.FILE_MISSING})
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """The first attempt at a call that is still to come: with what it was made, what it came to, and when it began."""
+
+    params: Mapping[str, str]
+    outcome: Page | ApiError | Fault
+    began: float
 
 
 class VodSource:
@@ -90,6 +99,8 @@ class VodSource:
         self._sleep = sleep
         self._random = random
         self._retry_for = retry_for
+        self._ahead: _Ahead | None = None
+        self._asked_at = 0.0
         self._wire = Wire(
             f"{parts.scheme}://{self._address}{self._path}",
             timeout=request_timeout,
@@ -127,17 +138,38 @@ class VodSource:
 
         Raises Refused, Unavailable, or what `sleep` raises.
         """
-        params = {"orderby": str(int(order)), "pageSize": str(page_size)}
-        if prefix:
-            params["prefix"] = prefix
-        if context is not None:
-            params["context"] = context
+        params = _listing(order, prefix, page_size, context)
         answer, ambiguous = self._ask(params, _ENDS, interactive=interactive)
         if isinstance(answer, Page):
             return replace(answer, ambiguous=True) if ambiguous else answer
         if meaning(answer.code).consequence is Consequence.END_OF_LISTING:
             return EndOfListing(ambiguous=ambiguous)
         return ContextLost(int(answer.code), answer.message)
+
+    @property
+    def asked_ahead(self) -> bool:
+        """Whether `ask_ahead` has begun the next `list_page`."""
+        return self._ahead is not None
+
+    def may_ask_ahead(self) -> bool:
+        """Return whether a call may be made without waiting: then it is granted, and `ask_ahead` is to make it."""
+        self._asked_at = self._monotonic()
+        return self._limiter.acquire_at_once()
+
+    def ask_ahead(self, *, order: Order, prefix: str, page_size: int, context: str | None) -> Page | None:
+        """Make the first attempt at the `list_page` that comes next with these arguments; return its page, if any.
+
+        By leave of `may_ask_ahead`. It neither waits nor raises, and makes one attempt however often it is called.
+        """
+        params = _listing(order, prefix, page_size, context)
+        if self._ahead is None or self._ahead.params != params:
+            began = self._monotonic()
+            self._ahead = _Ahead(params, self._attempt(params), began)
+        return self._ahead.outcome if isinstance(self._ahead.outcome, Page) else None
+
+    def granted(self) -> None:
+        """Hold a call that the store has granted since `may_ask_ahead` was last asked."""
+        self._limiter.granted(self._asked_at)
 
     def lookup(self, file_ids: Sequence[str], *, interactive: bool = False) -> LookupAnswer:
         """Ask for 1 to 100 files by id. Raises Refused, Unavailable, or what `sleep` raises.
@@ -160,10 +192,15 @@ class VodSource:
         patience = Patience(self._retry_for, self._monotonic, self._random)
         ambiguous = False
         clock_failures = 0
+        ahead, self._ahead = self._ahead, None
         while True:
-            self._limiter.acquire(interactive=interactive)
-            patience.begin_attempt()
-            outcome = self._attempt(params)
+            if ahead is not None and ahead.params == params:
+                patience.begin_attempt(ahead.began)
+                outcome, ahead = ahead.outcome, None
+            else:
+                self._limiter.acquire(interactive=interactive)
+                patience.begin_attempt(self._monotonic())
+                outcome = self._attempt(params)
             if isinstance(outcome, Page):
                 self._end(patience)
                 return outcome, ambiguous
@@ -248,6 +285,16 @@ class VodSource:
         else:
             text = words.refusal(error)
         return Refused(text, code=error.code if isinstance(error.code, int) else None)
+
+
+def _listing(order: Order, prefix: str, page_size: int, context: str | None) -> dict[str, str]:
+    """Return the parameters of a call for a page."""
+    params = {"orderby": str(int(order)), "pageSize": str(page_size)}
+    if prefix:
+        params["prefix"] = prefix
+    if context is not None:
+        params["context"] = context
+    return params
 
 
 def _consequence(fault: Fault) -> Consequence:

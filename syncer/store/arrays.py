@@ -1,42 +1,88 @@
-"""Writes columns of values as the texts of PostgreSQL's arrays, a whole column at a time; pure.
+"""Writes columns of values as PostgreSQL's arrays in their binary form, a whole column at a time; pure.
 
-The driver would write value by value, at five times the cost.
+The driver would write value by value, at five times the cost; the server reads this form at half the cost of texts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from itertools import chain, repeat
+from struct import Struct
 
-EMPTY = "{}"
+# The numbers by which PostgreSQL knows types, in every version (its catalogue pg_type).
+_JSONB, _BIGINT, _INTEGER, _TEXT, _INSTANT = 3802, 20, 23, 25, 1184
+_JSONB_VERSION = b"\1"
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_EPOCH_SECONDS = int(_EPOCH.timestamp())
+_MICROSECOND, _MICROSECONDS = timedelta(microseconds=1), 1_000_000
+
+_HEAD, _NO_ELEMENTS, _NULL = Struct(">5i"), Struct(">3i"), b"\xff\xff\xff\xff"
+_LENGTH, _PAIR = Struct(">i").pack, {_BIGINT: Struct(">iq").pack, _INTEGER: Struct(">ii").pack}
+_SHORT = [_LENGTH(length) for length in range(512)]
 
 
-def texts(values: Sequence[str | None]) -> str:
-    """Return an array of texts. All are quoted at once, by a mark that none of them can hold: NUL."""
+def texts(values: Sequence[str | None]) -> bytes:
+    """Return an array of texts."""
+    if None in values:
+        return _items(_TEXT, [None if value is None else value.encode() for value in values])
+    return _items(_TEXT, list(map(str.encode, values)))  # type: ignore[arg-type] # there is no None left
+
+
+def documents(values: Sequence[str | None]) -> bytes:
+    """Return an array of jsonb, of JSON documents as texts."""
+    return _items(_JSONB, [None if value is None else _JSONB_VERSION + value.encode() for value in values])
+
+
+def integers(values: Sequence[int | None]) -> bytes:
+    """Return an array of integers of four bytes."""
+    return _numbers(_INTEGER, 4, values)
+
+
+def bigints(values: Sequence[int | None]) -> bytes:
+    """Return an array of integers of eight bytes."""
+    return _numbers(_BIGINT, 8, values)
+
+
+def instants(values: Sequence[datetime | None]) -> bytes:
+    """Return an array of aware times; whole seconds, as most are, are written at a third of the cost of others."""
+    if None not in values:
+        seconds = list(map(datetime.timestamp, values))  # type: ignore[arg-type] # there is no None
+        whole = list(map(int, seconds))
+        if whole == seconds:
+            return _numbers(_INSTANT, 8, [(second - _EPOCH_SECONDS) * _MICROSECONDS for second in whole])
+    return _numbers(_INSTANT, 8, [None if value is None else (value - _EPOCH) // _MICROSECOND for value in values])
+
+
+def _numbers(kind: int, width: int, values: Sequence[int | None]) -> bytes:
+    if None in values:
+        pack = Struct(">i" if width == 4 else ">q").pack  # noqa: PLR2004 - bytes
+        return _items(kind, [None if value is None else pack(value) for value in values])
     if not values:
-        return EMPTY
-    if None in values:
-        if not any(value is not None for value in values):
-            return _nulls(len(values))
-        values = ["\0N" if value is None else value for value in values]
-    joined = "\0,".join(values)  # type: ignore[arg-type] # there is no None left
-    quoted = joined.replace("\\", "\\\\").replace('"', '\\"').replace("\0,", '","')
-    return f'{{"{quoted}"}}'.replace('"\0N"', "NULL")
+        return _NO_ELEMENTS.pack(0, 0, kind)
+    pairs = chain.from_iterable(zip(repeat(width), values, strict=False))
+    return _HEAD.pack(1, 0, kind, len(values), 1) + _pairs(width, len(values)).pack(*pairs)
 
 
-def numbers(values: Sequence[float | None]) -> str:
-    """Return an array of integers or finite fractions, which PostgreSQL writes as Python does."""
-    return "{" + str(list(values))[1:-1].replace("None", "NULL") + "}"
+@lru_cache(maxsize=256)
+def _pairs(width: int, number: int) -> Struct:
+    return Struct(">" + ("ii" if width == 4 else "iq") * number)  # noqa: PLR2004 - bytes
 
 
-def instants(values: Sequence[datetime | None]) -> str:
-    """Return an array of aware times as seconds since 1970; whole ones are written at half the cost of fractions."""
-    if None in values:
-        return numbers([None if value is None else value.timestamp() for value in values])
-    seconds = list(map(datetime.timestamp, values))  # type: ignore[arg-type] # there is no None
-    whole = list(map(int, seconds))
-    return numbers(whole if whole == seconds else seconds)
+def _items(kind: int, items: Sequence[bytes | None]) -> bytes:
+    """Return an array of elements that are written already.
 
-
-def _nulls(length: int) -> str:
-    return "{" + ",".join(["NULL"] * length) + "}"
+    One of nulls alone is written as one without elements: `unnest` beside longer ones makes nulls of those that lack.
+    """
+    if not any(item is not None for item in items):
+        return _NO_ELEMENTS.pack(0, 0, kind)
+    pieces: list[bytes] = [b""] * (2 * len(items))
+    if None in items:
+        pieces[0::2] = [_NULL if item is None else _LENGTH(len(item)) for item in items]
+        pieces[1::2] = [item or b"" for item in items]
+        return _HEAD.pack(1, 1, kind, len(items), 1) + b"".join(pieces)
+    lengths = list(map(len, items))  # type: ignore[arg-type] # there is no None left
+    pieces[0::2] = map(_SHORT.__getitem__ if max(lengths) < len(_SHORT) else _LENGTH, lengths)
+    pieces[1::2] = items  # type: ignore[assignment]
+    return _HEAD.pack(1, 0, kind, len(items), 1) + b"".join(pieces)

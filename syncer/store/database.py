@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import psycopg
 import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.engine import make_url
@@ -21,7 +18,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 Connection = sa.Connection
-Row = tuple[Any, ...]
 _Answer = TypeVar("_Answer")
 
 # The statement that commits a page is prepared once and run for hours. A connection opened on an empty table would
@@ -53,28 +49,6 @@ _TRIES = 5
 _IN_THE_WAY = {"40P01", "40001", "23505"}
 
 
-class _Cursor(psycopg.RawCursor[Any]):
-    """Numbers a statement's named parameters once for all, where the driver reads a long statement each time anew."""
-
-    def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
-        if isinstance(params, Mapping):
-            query, names = _numbered(query)
-            params = [params[name] for name in names]
-        return super().execute(query, params, **options)
-
-
-@lru_cache(maxsize=128)
-def _numbered(sql: str) -> tuple[str, tuple[str, ...]]:
-    """Return `sql` with `$1`, `$2`... for its `%(name)s`, and `%` for its `%%`; and the names in that order."""
-    places: dict[str, int] = {}
-
-    def place(found: re.Match[str]) -> str:
-        return f"${places.setdefault(found[1], len(places) + 1)}" if found[1] else "%"
-
-    numbered = re.sub(r"%(?:\((\w+)\)s|%)", place, sql)
-    return numbered, tuple(places)
-
-
 def normalised(url: str) -> URL:
     """Return `url` with psycopg as its driver; accepts postgresql:// and postgres://."""
     parsed = make_url(url)
@@ -94,6 +68,7 @@ def make_engine(url: str, *, connect_timeout: int = 10, **pool: Any) -> sa.Engin
             "application_name": "syncer",
             "connect_timeout": connect_timeout,
             "prepare_threshold": None,
+            "client_encoding": "utf8",  # whatever the database's is: `direct` writes texts itself
             **_NOTICE_DEAD_SERVERS,
         },
     )
@@ -128,8 +103,6 @@ def _set_up(connection: sa.Connection, *, pinned: bool) -> None:
     # The time zone alone is handed on by poolers, as one of the settings that the server reports of its own accord.
     backend = connection.exec_driver_sql("SELECT set_config('TimeZone', 'UTC', false), pg_backend_pid()").one()[1]
     driver: Any = connection.connection.driver_connection
-    if pinned:
-        driver.cursor_factory = _Cursor
     if driver.info.backend_pid != backend:
         # A pooler answers for the server, and names a session that there is none of.
         connection.info[_POOLED] = True
@@ -185,30 +158,8 @@ def rows(connection: sa.Connection, sql: str, **parameters: Any) -> sa.CursorRes
     return connection.exec_driver_sql(sql, parameters)
 
 
-def row(connection: sa.Connection, sql: str, **parameters: Any) -> Row | None:
-    """Run one statement that answers one row at most, and return it; raises as `rows` does.
-
-    For what is run with every page: the driver is asked itself, for what SQLAlchemy puts around it costs as much again.
-    Whoever listens to its statements hears of this one too.
-    """
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)
-    cursor = driver.cursor()
-    for listener in connection.dispatch.before_cursor_execute:
-        listener(connection, cursor, sql, parameters, None, False)
-    try:
-        found: Row | None = cursor.execute(sql, parameters).fetchone()
-    except psycopg.Error as error:
-        if driver.closed:
-            connection.invalidate(error)
-        raise exc.DBAPIError.instance(
-            None, None, error, psycopg.Error, connection_invalidated=driver.closed, dialect=connection.dialect
-        ) from error
-    return found
-
-
 def patiently(ask: Callable[..., _Answer], connection: sa.Connection, sql: str, **parameters: Any) -> _Answer:
-    """Let `row` or `rows` run the statement again when another that writes the same files or totals was in its way."""
+    """Let `rows` or `direct.row` run a statement again when another one, of the same files or totals, was in its way."""
     for _ in range(_TRIES - 1):
         try:
             return ask(connection, sql, **parameters)

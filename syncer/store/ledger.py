@@ -32,14 +32,22 @@ FROM (SELECT {SEEN} AS seen, oldest, newest, lag(oldest) OVER listing AS oldest_
 """
 
 # Whether a context that the API now calls complete may have been answered before: it brought a page, or was being
-# asked for when its listing was given up. Contexts may be the same in every listing; nobody knows.
+# asked with when its listing was given up, where it or the one before it stood at the checkpoint (a page is asked for
+# while the one before it is committed). Contexts may be the same in every listing; nobody knows.
 _ANSWERED = """
-SELECT EXISTS (
-    SELECT FROM syncer.page
-    WHERE source = %(source)s AND context_in = %(hash)s
-      AND pull_id IN (SELECT pull_id FROM syncer.pull WHERE source = %(source)s AND kind = 'full'
-                      ORDER BY pull_id DESC LIMIT 3))
-  OR EXISTS (SELECT FROM syncer.context_death WHERE source = %(source)s AND context_in = %(hash)s)
+WITH listed AS (
+  SELECT g.* FROM syncer.page g
+  WHERE g.source = %(source)s AND g.pull_id IN (SELECT pull_id FROM syncer.pull WHERE source = %(source)s
+                                                AND kind = 'full' ORDER BY pull_id DESC LIMIT 3)
+),
+given_up AS (
+  SELECT context_in AS context FROM syncer.context_death WHERE source = %(source)s
+  UNION ALL
+  SELECT g.context_out FROM listed g JOIN syncer.pull p USING (source, pull_id) WHERE p.outcome = 'abandoned'
+)
+SELECT EXISTS (SELECT FROM listed WHERE context_in = %(hash)s)
+  OR EXISTS (SELECT FROM given_up WHERE context = %(hash)s)
+  OR EXISTS (SELECT FROM listed WHERE context_out = %(hash)s AND context_in IN (SELECT context FROM given_up))
   OR EXISTS (SELECT FROM syncer.pull WHERE source = %(source)s AND outcome = 'abandoned' AND context = %(context)s)
 """
 
@@ -68,8 +76,8 @@ def seen(file_ids: Sequence[str]) -> dict[str, Any]:
     if first < _SMALLEST_BIGINT or last > _LARGEST_BIGINT:
         return as_texts
     if last - first <= _LARGEST_INTEGER:
-        return held | {"first_number": first, "seen_offsets": arrays.numbers([number - first for number in numbers])}
-    return held | {"seen_numbers": arrays.numbers(numbers)}
+        return held | {"first_number": first, "seen_offsets": arrays.integers([number - first for number in numbers])}
+    return held | {"seen_numbers": arrays.bigints(numbers)}
 
 
 def context_hash(context: str | None) -> bytes | None:

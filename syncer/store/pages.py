@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 
 from syncer.model import Calls, Page
-from syncer.store import counters, ledger, upsert
-from syncer.store.database import patiently, row
+from syncer.store import counters, ledger, quota, upsert
+from syncer.store.database import patiently
+from syncer.store.direct import row
 from syncer.store.leases import RENEWED, fenced
+from syncer.store.quota import Slot
 
 _RENEW = f"UPDATE syncer.lease SET {RENEWED} WHERE source = %(source)s AND epoch = %(epoch)s"
 _FENCE = f"fence AS MATERIALIZED ({_RENEW} RETURNING syncer.instant() AS at)"
@@ -49,8 +53,9 @@ FROM counts c
 WHERE p.source = %(source)s AND p.pull_id = %(pull)s
 RETURNING c.inserted, c.updated, c.known
 """
+_TOOK = ", EXISTS (SELECT FROM slot)"
 
-_FOUND = f"{upsert.FILES}, {upsert.REFUSED} SELECT inserted, updated, known FROM counts"
+_FOUND = f"{upsert.files(odd=True)}, {upsert.REFUSED} SELECT inserted, updated, known FROM counts"
 _COMMIT_CONFIRMED = f"WITH {_FENCE}, {_FOUND}"
 # A person's lookup belongs to no pull and holds no lease: its fence is always open.
 _COMMIT_LOOKUP = f"WITH fence AS (SELECT syncer.instant() AS at), {_FOUND}"
@@ -84,28 +89,56 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What became of a page's files: `known` of them had been listed by a cleanly finished pull before."""
+    """What became of a page's files: `known` of them had been listed by a cleanly finished pull before.
+
+    `slot` says that a slot of the quota was taken along.
+    """
 
     inserted: int
     updated: int
     known: int
+    slot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A page, and its files as the statement that commits them takes them: a third of what a page costs the client."""
+
+    page: Page
+    parameters: Mapping[str, Any]
+
+
+def write(page: Page) -> Written:
+    """Write a page for its commit; what needs no database can be done while that is busy."""
+    return Written(page, upsert.parameters(page) | ledger.seen([file.file_id for file in page.files]))
 
 
 def commit_page(
-    connection: sa.Connection, claim: Claim, at: Checkpoint, page: Page, *, settled_run: int, calls: Calls
+    connection: sa.Connection,
+    claim: Claim,
+    at: Checkpoint,
+    written: Written,
+    *,
+    settled_run: int,
+    calls: Calls,
+    slot: Slot | None = None,
+    meanwhile: Callable[[], None] | None = None,
 ) -> Fate:
     """Commit one page of a pull: afterwards its files are visible and the checkpoint stands behind it, or neither.
 
     `settled_run` is the run of the last cleanly finished pull of this scope (0 for none), `calls` what the API
-    calls since the last commit came to. Raises Fenced when the source was taken over; then nothing was written.
+    calls since the last commit came to. With `slot` the commit takes the account's next slot along, if it is due: a
+    transaction less for a page. `meanwhile` is called while the database is at work, and must not use it.
+    Raises Fenced when the source was taken over; then nothing was written.
     """
+    page = written.page
     times = [file.created_at for file in page.files if file.created_at is not None]
     stored = patiently(
         row,
         connection,
-        _commit_page(odd=bool(page.rejected), told=counters.is_worth_telling(calls)),
-        **upsert.parameters(page),
-        **ledger.seen([file.file_id for file in page.files]),
+        _commit_page(odd=bool(page.rejected), told=counters.is_worth_telling(calls), slot=slot is not None),
+        meanwhile=meanwhile,
+        **written.parameters,
         **counters.parameters(calls),
         source=claim.source,
         epoch=claim.epoch,
@@ -118,7 +151,6 @@ def commit_page(
         context_in=ledger.context_hash(at.context_in),
         context_out=ledger.context_hash(page.context),
         entries=page.entries,
-        distinct=len(page.files),
         file_count=page.file_count,
         short=int(page.file_count is not None and page.entries < page.file_count),
         odd=len(page.rejected),
@@ -132,6 +164,8 @@ def commit_page(
         context=at.context,
         reason=at.reason,
         settled=settled_run,
+        account=None if slot is None else slot.account,
+        spacing=None if slot is None else slot.spacing,
     )
     if stored is None:
         raise fenced(claim.source)
@@ -166,9 +200,10 @@ def commit_confirmed(connection: sa.Connection, claim: Claim, page: Page) -> Non
 
 
 @cache
-def _commit_page(*, odd: bool, told: bool) -> str:
+def _commit_page(*, odd: bool, told: bool, slot: bool) -> str:
     """Return the statement that commits a page; most are spared the members for what is `odd` or to be `told`."""
-    members = [_PAGE_FENCE, upsert.FILES, _LEDGER]
+    members = [_PAGE_FENCE, upsert.files(odd=odd), _LEDGER]
     members += [upsert.REFUSED] if odd else []
     members += [f"counted AS ({counters.add(counters.FROM_CALLS)})"] if told else []
-    return f"WITH {', '.join(members)} {_CHECKPOINT}"
+    members += [quota.SLOT] if slot else []
+    return f"WITH {', '.join(members)} {_CHECKPOINT}{_TOOK if slot else ''}"

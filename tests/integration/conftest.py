@@ -16,7 +16,9 @@ from psycopg.rows import dict_row
 from syncer.app import App
 from syncer.errors import SyncerError
 from syncer.model import PullKind
-from syncer.pull.run import Progress, RunResult
+from syncer.pull.attempt import Progress
+from syncer.pull.run import RunResult
+from syncer.pull.waiting import StopRequest
 from syncer.settings import load_settings
 from syncer.simulator.simulator import SECRET_ID, SECRET_KEY, Simulator
 
@@ -35,6 +37,25 @@ DOCUMENT_FIELDS = {
     "expireTime": "expires_at",
     "url": "url",
 }
+
+
+class StopAfter(StopRequest):
+    """A signal that comes while a run commits page number `pages`: just before it would ask for the next one."""
+
+    def __init__(self, pages: int | None) -> None:
+        super().__init__()
+        self._left = pages
+
+    def note_page(self) -> None:
+        """Count a page that was committed."""
+        if self._left is not None:
+            self._left -= 1
+            if self._left == 0:
+                self()
+
+    def asked(self) -> bool:
+        """Return whether a stop was asked for, or is about to be."""
+        return super().asked() or self._left == 1
 
 
 class Rig:
@@ -56,9 +77,9 @@ class Rig:
             **{f"SYNCER_{name.upper()}": value for name, value in settings.items()},
         }
 
-    def app(self) -> App:
+    def app(self, stop: StopRequest | None = None) -> App:
         """Return a new process's application."""
-        return App(load_settings(self.environ))
+        return App(load_settings(self.environ), stop or StopRequest())
 
     def sync(
         self,
@@ -69,16 +90,13 @@ class Rig:
         on_page: Callable[[Progress], None] = lambda _: None,
         source: str = "default",
     ) -> RunResult:
-        """Run one pull as `syncer sync` does; stop it as a signal would once it has committed `stop_after` pages."""
-        app = self.app()
-        committed = 0
+        """Run one pull as `syncer sync` does; stop it as a signal would while it commits page number `stop_after`."""
+        stop = StopAfter(stop_after)
+        app = self.app(stop)
 
         def progress(at: Progress) -> None:
-            nonlocal committed
-            committed += 1
+            stop.note_page()
             on_page(at)
-            if committed == stop_after:
-                app.stop()
 
         with app.database() as url:
             return app.sync(

@@ -10,7 +10,7 @@ import pytest
 
 from campaign.statements import before_statement
 from syncer.postgres.server import EmbeddedPostgres
-from syncer.pull.run import Progress
+from syncer.pull.attempt import Progress
 from syncer.simulator import World
 from syncer.store.migrate import upgrade
 

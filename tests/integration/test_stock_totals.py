@@ -21,7 +21,7 @@ from sqlalchemy import exc
 from syncer.model import BackupFile, Calls, Page
 from syncer.store import daily, metrics, stock
 from syncer.store.database import Connection, connect, rows
-from syncer.store.pages import Checkpoint, Claim, commit_confirmed, commit_lookup, commit_page
+from syncer.store.pages import Checkpoint, Claim, commit_confirmed, commit_lookup, commit_page, write
 from syncer.store.retention import Keep, prune
 from syncer.store.status import read
 from syncer.store.sweeps import resolve
@@ -64,7 +64,7 @@ def page(*files: BackupFile) -> Page:
 
 def commit(connection: Connection, files: Sequence[BackupFile]) -> None:
     place = Checkpoint(pull_of(connection), 1, "listing", next(numbers), "c", "listing", "c", None, None, None)
-    commit_page(connection, CLAIM, place, page(*files), settled_run=0, calls=Calls())
+    commit_page(connection, CLAIM, place, write(page(*files)), settled_run=0, calls=Calls())
 
 
 def kept(connection: Connection) -> dict[tuple[Any, ...], tuple[Any, ...]]:

@@ -12,8 +12,8 @@ import pytest
 from syncer.cli.pace import Pace, estimated_files
 from syncer.cli.progress import aside, line, progress_printer, view
 from syncer.model import PullKind
+from syncer.pull.attempt import Progress
 from syncer.pull.machine import Phase
-from syncer.pull.run import Progress
 
 NOW = datetime(2026, 6, 30, 12, tzinfo=UTC)
 

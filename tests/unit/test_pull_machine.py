@@ -63,10 +63,11 @@ class TestFullPull:
         resumed = machine.resumed(replace(FULL, page=3, context="c"))
         assert machine.on_end(resumed, EndOfListing(ambiguous=False)).phase is Phase.TAIL
 
-    def test_a_page_received_after_a_resume_ends_the_doubt(self) -> None:
-        resumed = machine.resumed(replace(FULL, page=3, context="c"))
-        after = state_after(machine.on_page(resumed, page(file(1)), seen_before=False))
-        assert machine.on_end(after, EndOfListing(ambiguous=False)).proven
+    def test_two_pages_received_after_a_resume_end_the_doubt(self) -> None:
+        state = machine.resumed(replace(FULL, page=3, context="c"))
+        for number, context in enumerate(("d", "e", None)):
+            assert machine.on_end(state, EndOfListing(ambiguous=False)).proven == (number == 2), number
+            state = state_after(machine.on_page(state, page(file(number), context=context), seen_before=False))
 
     @pytest.mark.parametrize("seen", [True, False])
     def test_a_context_given_out_before_gives_up_and_begins_anew_next_time(self, seen: bool) -> None:

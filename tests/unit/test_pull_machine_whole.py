@@ -32,7 +32,7 @@ BUSY = PullState(
     context="here",
     farthest=5,
     fruitless=2,
-    asked_before=True,
+    asked_before=1,
     oldest=at(10),
     newest=at(20),
     reading=Reading(first=at(19), last=at(10), ordered=True),
@@ -50,17 +50,17 @@ def test_files_of_one_second_stand_in_either_order() -> None:
 def test_a_page_moves_the_bounds_outwards_and_forgets_that_its_context_was_asked_for() -> None:
     after = machine.on_page(BUSY, page(10, 9), seen_before=False)
     reading = Reading(first=at(19), last=at(9), ordered=True)
-    assert after == replace(BUSY, page=8, context="next", asked_before=False, oldest=at(9), reading=reading)
+    assert after == replace(BUSY, page=8, context="next", asked_before=0, oldest=at(9), reading=reading)
     inside = machine.on_page(BUSY, page(25, 12), seen_before=False)
     reading = Reading(first=at(19), last=at(12), ordered=False)
-    assert inside == replace(BUSY, page=8, context="next", asked_before=False, newest=at(25), reading=reading)
+    assert inside == replace(BUSY, page=8, context="next", asked_before=0, newest=at(25), reading=reading)
 
 
 def test_a_tail_s_page_leaves_the_listing_s_bounds_alone() -> None:
     tail = replace(BUSY, phase=Phase.TAIL, reading=None)
     after = machine.on_page(tail, page(1, 2), seen_before=False)
     reading = Reading(first=at(1), last=at(2), ordered=True)
-    assert after == replace(tail, page=8, context="next", asked_before=False, reading=reading)
+    assert after == replace(tail, page=8, context="next", asked_before=0, reading=reading)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_a_recent_pull_stops_where_nothing_is_new(minutes: tuple[int, ...], *, d
 
 
 def test_a_sure_end() -> None:
-    state = replace(BUSY, asked_before=False)
+    state = replace(BUSY, asked_before=0)
     told = "the API said that the listing was complete (70008) after page 7"
     assert machine.on_end(state, EndOfListing(ambiguous=False)) == replace(
         state, phase=Phase.SWEEP, context=None, proven=True, reason=told
@@ -148,7 +148,7 @@ def test_a_sure_end() -> None:
 def test_an_end_that_may_hide_a_page(ambiguous: bool) -> None:
     end = EndOfListing(ambiguous=ambiguous)
     assert machine.on_end(BUSY, end) == replace(
-        BUSY, phase=Phase.TAIL, page=0, context=None, asked_before=False, reading=None, fruitless=0
+        BUSY, phase=Phase.TAIL, page=0, context=None, asked_before=0, reading=None, fruitless=0
     )
     recent = replace(BUSY, kind=PullKind.RECENT, proven=True)
     told = "the listing ended (70008) after a reply that may have been lost"
@@ -187,6 +187,6 @@ def test_a_tail_whose_contexts_die_is_read_anew_and_then_given_up() -> None:
 
 
 def test_a_resumed_listing_was_asked_before_and_a_resumed_tail_begins_anew() -> None:
-    assert machine.resumed(replace(BUSY, asked_before=False)) == replace(BUSY, asked_before=True, fruitless=0)
+    assert machine.resumed(replace(BUSY, asked_before=0)) == replace(BUSY, asked_before=2, fruitless=0)
     tail = replace(BUSY, phase=Phase.TAIL)
     assert machine.resumed(tail) == replace(tail, context=None, reading=None, fruitless=0)
