@@ -159,7 +159,7 @@ def rows(connection: sa.Connection, sql: str, **parameters: Any) -> sa.CursorRes
 
 
 def patiently(ask: Callable[..., _Answer], connection: sa.Connection, sql: str, **parameters: Any) -> _Answer:
-    """Let `rows` or `direct.row` run a statement again when another one, of the same files or totals, was in its way."""
+    """Let `rows` or `direct.row` run a statement again when another, of the same files or totals, was in its way."""
     for _ in range(_TRIES - 1):
         try:
             return ask(connection, sql, **parameters)

@@ -41,10 +41,7 @@ def test_values_come_back_as_they_were_sent(connection: sa.Connection) -> None:
         "none": None,
         "raw": b"\0\xff",
     }
-    asked = (
-        "SELECT %(number)s::bigint, %(text)s::text, %(yes)s::boolean, %(share)s::float8, %(none)s::text, %(raw)s::bytea,"
-        " '100%%'"
-    )
+    asked = "SELECT %(number)s::bigint, %(text)s::text, %(yes)s::boolean, %(none)s::text, %(raw)s::bytea, '100%%'"
     for _ in range(3):
         assert row(connection, asked, **sent) == (*sent.values(), "100%")
     assert prepared(connection) == 1
