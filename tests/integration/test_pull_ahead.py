@@ -12,13 +12,14 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from syncer.errors import DatabaseUnavailable
-from syncer.model import PullKind
+from syncer.errors import DatabaseUnavailable, Fenced
+from syncer.model import Calls, Page, PullKind
 from syncer.pull.attempt import Progress
 from syncer.pull.run import RunResult
 from syncer.simulator import Behaviour, End, World, lost_reply, on
-from syncer.store import ledger
+from syncer.store import ledger, quota
 from syncer.store.database import connect
+from syncer.store.pages import Checkpoint, Claim, commit_page, write
 
 from .conftest import Rig
 
@@ -193,6 +194,22 @@ def test_a_page_that_is_not_committed_takes_no_slot(simulated: Simulated) -> Non
         pull.kill()
     (after,) = rig.rows("SELECT calls::int FROM syncer.quota")
     assert after == before
+
+
+def test_a_page_that_is_fenced_off_takes_no_slot(database: str) -> None:
+    place = Checkpoint(
+        pull_id=1, generation=1, part="listing", page=1, context_in=None, phase="listing", context="next", reason=None,
+        oldest=None, newest=None,
+    )  # fmt: skip
+    page = write(Page((), (), entries=0, context="next"))
+    with connect(database, pinned=True) as connection:
+        assert quota.try_acquire(connection, "one", calls_per_minute=10**6, interactive=False) == 0
+        with pytest.raises(Fenced):
+            commit_page(
+                connection, Claim("default", 99, 60.0, 1), place, page, settled_run=0, calls=Calls(),
+                slot=quota.slot("one", 10**6),
+            )  # fmt: skip
+        assert connection.exec_driver_sql("SELECT calls FROM syncer.quota").scalar_one() == 1
 
 
 def test_a_context_behind_the_checkpoint_of_an_abandoned_pull_may_have_been_answered(simulated: Simulated) -> None:
