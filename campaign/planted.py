@@ -57,7 +57,7 @@ FAULTS = (
     ),
     Fault(
         "sweep without proof",
-        "syncer/pull/run.py",
+        "syncer/pull/attempt.py",
         "        if settled and self.plan.kind is PullKind.FULL:\n            doubts = _doubts(self._totals())\n",
         "        if self.plan.kind is PullKind.FULL:\n            doubts = []\n",
     ),
@@ -90,7 +90,7 @@ FAULTS = (
     Fault(
         "70008 taken for proof",
         "syncer/pull/machine.py",
-        "    ambiguous = end.ambiguous or state.asked_before\n",
+        "    ambiguous = end.ambiguous or state.asked_before > 0\n",
         "    ambiguous = False\n",
     ),
     Fault(
@@ -107,7 +107,7 @@ FAULTS = (
     ),
     Fault(
         "recent stops at the first page stored",
-        "syncer/pull/run.py",
+        "syncer/pull/attempt.py",
         "machine.on_recent_page(after, page, known=fate.known, boundary=self._boundary())",
         "machine.on_recent_page(after, page, known=len(page.files) - fate.inserted, "
         "boundary=self._boundary() and self._boundary() + timedelta(days=9999))",
