@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import json
+import random
 import signal
 import subprocess
+import time
+from datetime import UTC, datetime
 from typing import Any, Self
 from urllib.request import urlopen
 
 from processes import BIN
 
-from syncer.simulator import World
+from syncer.model import Order, Page
+from syncer.simulator import SECRET_ID, SECRET_KEY, World
+from syncer.source.client import VodSource
+from syncer.source.quota import Unlimited
+
+MOST_WRITTEN = 200_000
+"""Files whose entries the simulator keeps once it has written them, and a bit fewer."""
 
 
 class Listing:
-    """The simulator as a process of its own that lists `files` files; `control` opens its control surface."""
+    """The simulator as a process of its own that lists `files` files.
+
+    It has written all its pages before the block begins, and after each change anew, as far as it keeps them: else the
+    first to list it would pay for that.
+    """
 
     def __init__(self, files: int, *options: str, random_ids: bool = False) -> None:
         self.files = files
@@ -42,6 +55,7 @@ class Listing:
             raise SystemExit(f"the simulator did not start: {self.url}")
 
     def __enter__(self) -> Self:
+        self._write()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -56,13 +70,37 @@ class Listing:
             some = chosen[start : start + 1000]
             names = {file_id: {"name": f"renamed-{self.changes}-{file_id}"} for file_id in some}
             self._post("mutate", {"change": names})
+        self._write()
         return len(chosen)
 
     def delete(self, share: float) -> int:
         """Take this share of the files, spread evenly, out of the listing; return how many."""
         chosen = self._chosen(share)
         self._post("mutate", {"delete": chosen})
+        self._write()
         return len(chosen)
+
+    def _write(self) -> None:
+        """Let the simulator write its pages."""
+        if self.files > MOST_WRITTEN:
+            return
+        context: str | None = None
+        with VodSource(
+            url=self.url,
+            secret_id=SECRET_ID,
+            secret_key=SECRET_KEY,
+            limiter=Unlimited(),
+            clock=lambda: datetime.now(UTC),  # noqa: TID251 - signatures go by the real clock
+            monotonic=time.monotonic,
+            sleep=time.sleep,
+            random=random.SystemRandom(),
+        ) as source:
+            while isinstance(
+                page := source.list_page(order=Order.NEWEST_FIRST, prefix="", page_size=100, context=context), Page
+            ):
+                context = page.context
+                if context is None:
+                    return
 
     def _chosen(self, share: float) -> list[str]:
         """Return the ids of this share of the files, others after each change; ids follow from the seed alone."""
