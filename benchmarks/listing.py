@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import random
 import signal
 import subprocess
@@ -11,12 +12,15 @@ from datetime import UTC, datetime
 from typing import Any, Self
 from urllib.request import urlopen
 
+import structlog
 from processes import BIN
 
 from syncer.model import Order, Page
 from syncer.simulator import SECRET_ID, SECRET_KEY, World
 from syncer.source.client import VodSource
 from syncer.source.quota import Unlimited
+
+structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))  # calls are no news here
 
 MOST_WRITTEN = 200_000
 """Files whose entries the simulator keeps once it has written them, and a bit fewer."""

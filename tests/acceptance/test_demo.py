@@ -108,7 +108,6 @@ def test_staying_ends_with_ctrl_c_no_second_demo_disturbs_it_and_the_next_one_be
         process.stderr.close()
     text = on_a_terminal(data_dir)
     assert_story(" ".join(text.split()))
-    assert "\rdemo: full pull, page" in text
     assert widest(text.replace("\r", "\n")) <= 80
 
 
