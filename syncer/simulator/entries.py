@@ -8,11 +8,11 @@ from json.encoder import encode_basestring_ascii as quoted
 from syncer.simulator.population import File
 from syncer.simulator.world import World
 
-_CACHE_BYTES = 24 << 20
+_CACHE_BYTES = 64 << 20
 
 
 class Entries:
-    """Writes runs of entries, and keeps those it wrote while the world does not change (24 MB at most)."""
+    """Writes runs of entries, and keeps those it wrote while the world does not change (64 MB at most)."""
 
     def __init__(self, world: World, *, digit_strings: bool) -> None:
         self._world = world

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import chain, repeat
+from operator import sub
 from struct import Struct
 
 # The numbers by which PostgreSQL knows types, in every version (its catalogue pg_type).
 _JSONB, _BIGINT, _INTEGER, _TEXT, _INSTANT = 3802, 20, 23, 25, 1184
 _JSONB_VERSION = b"\1"
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-_EPOCH_SECONDS = int(_EPOCH.timestamp())
-_MICROSECOND, _MICROSECONDS = timedelta(microseconds=1), 1_000_000
+_MICROSECOND = timedelta(microseconds=1)
 
 _HEAD, _NO_ELEMENTS, _NULL = Struct(">5i"), Struct(">3i"), b"\xff\xff\xff\xff"
 _LENGTH, _PAIR = Struct(">i").pack, {_BIGINT: Struct(">iq").pack, _INTEGER: Struct(">ii").pack}
@@ -46,13 +46,13 @@ def bigints(values: Sequence[int | None]) -> bytes:
 
 
 def instants(values: Sequence[datetime | None]) -> bytes:
-    """Return an array of aware times; whole seconds, as most are, are written at a third of the cost of others."""
-    if None not in values:
-        seconds = list(map(datetime.timestamp, values))  # type: ignore[arg-type] # there is no None
-        whole = list(map(int, seconds))
-        if whole == seconds:
-            return _numbers(_INSTANT, 8, [(second - _EPOCH_SECONDS) * _MICROSECONDS for second in whole])
-    return _numbers(_INSTANT, 8, [None if value is None else (value - _EPOCH) // _MICROSECOND for value in values])
+    """Return an array of aware times, which PostgreSQL counts in microseconds from the year 2000."""
+    if None in values:
+        return _numbers(_INSTANT, 8, [None if value is None else (value - _EPOCH) // _MICROSECOND for value in values])
+    spans = map(sub, values, repeat(_EPOCH))
+    return _numbers(
+        _INSTANT, 8, [(span.days * 86_400 + span.seconds) * 1_000_000 + span.microseconds for span in spans]
+    )
 
 
 def _numbers(kind: int, width: int, values: Sequence[int | None]) -> bytes:
@@ -75,10 +75,11 @@ def _items(kind: int, items: Sequence[bytes | None]) -> bytes:
 
     One of nulls alone is written as one without elements: `unnest` beside longer ones makes nulls of those that lack.
     """
-    if not any(item is not None for item in items):
+    nulls = items.count(None)
+    if nulls == len(items):
         return _NO_ELEMENTS.pack(0, 0, kind)
     pieces: list[bytes] = [b""] * (2 * len(items))
-    if None in items:
+    if nulls:
         pieces[0::2] = [_NULL if item is None else _LENGTH(len(item)) for item in items]
         pieces[1::2] = [item or b"" for item in items]
         return _HEAD.pack(1, 1, kind, len(items), 1) + b"".join(pieces)
