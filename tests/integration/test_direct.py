@@ -37,7 +37,6 @@ def test_values_come_back_as_they_were_sent(connection: sa.Connection) -> None:
         "number": 2**40,
         "text": "冷备 'a' %s",
         "yes": True,
-        "share": 0.5,
         "none": None,
         "raw": b"\0\xff",
     }
