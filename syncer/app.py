@@ -215,10 +215,10 @@ def _limiter(settings: SourceSettings, connection: Connection | None, waiting: W
         try_acquire=lambda interactive: quota.try_acquire(
             connection, account, calls_per_minute=per_minute, interactive=interactive
         ),
+        take=lambda: quota.take(connection, account, calls_per_minute=per_minute),
         step_back=lambda: quota.step_back(connection, account),
         sleep=waiting,
-        monotonic=time.monotonic,
-        hold_seconds=quota.HOLD_SECONDS,
+        grant_seconds=quota.GRANT_SECONDS,
     )
 
 
@@ -238,7 +238,6 @@ def plan(source: SourceSettings, kind: PullKind, *, allow_sweep: bool = False, s
         overlap_seconds=source.recent_overlap.total_seconds(),
         allow_sweep=allow_sweep,
         seen_epoch=seen_epoch,
-        slot=quota.slot(source.account, source.calls_per_minute),
     )
 
 

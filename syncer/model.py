@@ -5,7 +5,7 @@ Rules that come from the API's document name it as "VodBackupGet".
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -149,20 +149,16 @@ class Source(Protocol):
 
     @property
     def asked_ahead(self) -> bool:
-        """Whether `ask_ahead` has begun the next `list_page`."""
+        """Whether the first attempt at the next `list_page` has been made, by what `ahead` returned."""
 
-    def may_ask_ahead(self) -> bool:
-        """Return whether a call may be made without waiting: then it is granted, and `ask_ahead` is to make it."""
+    def ahead(
+        self, *, order: Order, prefix: str, page_size: int, context: str | None
+    ) -> Callable[[], Page | None] | None:
+        """Return what makes the first attempt at the `list_page` with these arguments; None without a call to spare.
 
-    def ask_ahead(self, *, order: Order, prefix: str, page_size: int, context: str | None) -> Page | None:
-        """Make the first attempt at the `list_page` that comes next with these arguments; return its page, if any.
-
-        For while the database is busy: it neither waits nor uses it, and raises nothing. What the attempt came to,
-        whether a page or a failure, is what `list_page` goes on from.
+        It is for while the database is busy: it neither waits nor uses it, raises nothing, and returns the page, if
+        one came. `list_page` goes on from what the attempt came to, whether a page or a failure.
         """
-
-    def granted(self) -> None:
-        """Take note that the store has granted one call since `may_ask_ahead` was last asked."""
 
     def lookup(self, file_ids: Sequence[str], *, interactive: bool = False) -> LookupAnswer:
         """Ask for up to 100 files by id; `interactive` calls go ahead of a background pull's in the quota."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any, assert_never
 
 from syncer.errors import Endless, Stopped, SweepRefused, SyncerError
@@ -20,7 +19,6 @@ from syncer.store import ledger, pages, pulls, sweeps
 from syncer.store.database import Connection
 from syncer.store.pages import Checkpoint, Claim
 from syncer.store.pulls import End, Ending, Loss, Scope, Settled, StoredPull, Turn
-from syncer.store.quota import Slot
 from syncer.tracing import Span, span
 
 # Seconds of waiting for quota that are worth a write of their own with a page.
@@ -31,8 +29,7 @@ _WAIT_TOLD = 30.0
 class Plan:
     """What to pull and within which bounds; times in seconds, `brake` a share of the present files.
 
-    `seen_epoch` is the lease's when the pull was found due: whoever had the source since has served it. `slot` is the
-    account's quota, None without one.
+    `seen_epoch` is the lease's when the pull was found due: whoever had the source since has served it.
     """
 
     kind: PullKind
@@ -44,7 +41,6 @@ class Plan:
     overlap_seconds: float
     allow_sweep: bool = False
     seen_epoch: int | None = None
-    slot: Slot | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +142,6 @@ class Attempt:
             self._turn(after)
             return
         written = self.ahead if self.ahead and self.ahead.page is page else pages.write(page)
-        goes_on = self._surely_goes_on(after)
-        may_ask = goes_on and self.source.may_ask_ahead()
         fate = pages.commit_page(
             self.connection,
             self.claim,
@@ -155,11 +149,8 @@ class Attempt:
             written,
             settled_run=self.known.run_id,
             calls=self._new_calls(least_wait=_WAIT_TOLD),
-            slot=self.plan.slot if goes_on else None,
-            meanwhile=partial(self._ask_ahead, after) if may_ask else None,
+            meanwhile=self._meanwhile(after),
         )
-        if fate.slot:
-            self.source.granted()
         self.seen.add(token)
         self.state = after
         self.listed += page.entries
@@ -172,20 +163,24 @@ class Attempt:
             self._turn(after)
         self._report()
 
-    def _surely_goes_on(self, after: PullState) -> bool:
-        """Return whether the page after `after` will be asked for, whatever the commit of the one before it shows.
+    def _meanwhile(self, after: PullState) -> Callable[[], None] | None:
+        """Return what asks for the page after `after`, and writes it for its commit, while the one before is committed.
 
-        A recent pull and a tail end with any page, and a stop with the one that is at hand.
+        Nothing where that page may not be wanted: a recent pull and a tail end with any page, a stop with the one at
+        hand. And nothing without a call to spare, as is the rule at 100 calls a minute; where there is one, client and
+        database work at the same time.
         """
-        return self.plan.kind is PullKind.FULL and after.phase is Phase.LISTING and not self.waiting.stop.asked()
+        if self.plan.kind is not PullKind.FULL or after.phase is not Phase.LISTING or self.waiting.stop.asked():
+            return None
+        ask = self.source.ahead(**self._question(after))
+        if ask is None:
+            return None
 
-    def _ask_ahead(self, after: PullState) -> None:
-        """Ask for the page after `after`, and write it for its commit, while the database commits the one before it.
+        def meanwhile() -> None:
+            page = ask()
+            self.ahead = None if page is None else pages.write(page)
 
-        At 100 calls a minute there is rarely leave for it. Where there is, client and database work at the same time.
-        """
-        page = self.source.ask_ahead(**self._question(after))
-        self.ahead = None if page is None else pages.write(page)
+        return meanwhile
 
     def _context_hash(self) -> bytes | None:
         return ledger.context_hash(self.state.context)

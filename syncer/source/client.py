@@ -37,11 +37,10 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Ahead:
-    """The first attempt at a call that is still to come: with what it was made, what it came to, and when it began."""
+    """The first attempt at a call that is still to come: with what it was made, and what it came to."""
 
     params: Mapping[str, str]
     outcome: Page | ApiError | Fault
-    began: float
 
 
 class VodSource:
@@ -100,7 +99,6 @@ class VodSource:
         self._random = random
         self._retry_for = retry_for
         self._ahead: _Ahead | None = None
-        self._asked_at = 0.0
         self._wire = Wire(
             f"{parts.scheme}://{self._address}{self._path}",
             timeout=request_timeout,
@@ -148,28 +146,30 @@ class VodSource:
 
     @property
     def asked_ahead(self) -> bool:
-        """Whether `ask_ahead` has begun the next `list_page`."""
+        """Whether the first attempt at the next `list_page` has been made."""
         return self._ahead is not None
 
-    def may_ask_ahead(self) -> bool:
-        """Return whether a call may be made without waiting: then it is granted, and `ask_ahead` is to make it."""
-        self._asked_at = self._monotonic()
-        return self._limiter.acquire_at_once()
+    def ahead(
+        self, *, order: Order, prefix: str, page_size: int, context: str | None
+    ) -> Callable[[], Page | None] | None:
+        """Return what makes the first attempt at the `list_page` with these arguments; None without a slot for it.
 
-    def ask_ahead(self, *, order: Order, prefix: str, page_size: int, context: str | None) -> Page | None:
-        """Make the first attempt at the `list_page` that comes next with these arguments; return its page, if any.
-
-        By leave of `may_ask_ahead`. It neither waits nor raises, and makes one attempt however often it is called.
+        It neither waits nor raises, makes one attempt however often it is called, and none once the grant is too old.
+        It returns the attempt's page, if any.
         """
+        granted_at = self._monotonic()
+        if not self._limiter.acquire_at_once():
+            return None
         params = _listing(order, prefix, page_size, context)
-        if self._ahead is None or self._ahead.params != params:
-            began = self._monotonic()
-            self._ahead = _Ahead(params, self._attempt(params), began)
-        return self._ahead.outcome if isinstance(self._ahead.outcome, Page) else None
 
-    def granted(self) -> None:
-        """Hold a call that the store has granted since `may_ask_ahead` was last asked."""
-        self._limiter.granted(self._asked_at)
+        def ask() -> Page | None:
+            if self._ahead is None:
+                if self._monotonic() - granted_at > self._limiter.grant_seconds:
+                    return None
+                self._ahead = _Ahead(params, self._attempt(params))
+            return self._ahead.outcome if isinstance(self._ahead.outcome, Page) else None
+
+        return ask
 
     def lookup(self, file_ids: Sequence[str], *, interactive: bool = False) -> LookupAnswer:
         """Ask for 1 to 100 files by id. Raises Refused, Unavailable, or what `sleep` raises.
@@ -195,11 +195,11 @@ class VodSource:
         ahead, self._ahead = self._ahead, None
         while True:
             if ahead is not None and ahead.params == params:
-                patience.begin_attempt(ahead.began)
+                patience.begin_attempt()
                 outcome, ahead = ahead.outcome, None
             else:
                 self._limiter.acquire(interactive=interactive)
-                patience.begin_attempt(self._monotonic())
+                patience.begin_attempt()
                 outcome = self._attempt(params)
             if isinstance(outcome, Page):
                 self._end(patience)

@@ -30,10 +30,10 @@ class Patience:
         """Seconds since the first attempt began."""
         return self._monotonic() - self._began if self.attempts else 0.0
 
-    def begin_attempt(self, began: float) -> None:
-        """Count an attempt that begins, or began, at `began` (monotonic seconds)."""
+    def begin_attempt(self) -> None:
+        """Count an attempt that is about to be made, or whose outcome is about to be looked at."""
         if not self.attempts:
-            self._began = began
+            self._began = self._monotonic()
         self.attempts += 1
 
     def pause(self, *, brief: bool) -> float | None:

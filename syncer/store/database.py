@@ -43,7 +43,7 @@ _NOTICE_DEAD_SERVERS = {
 _NOTICE_DEAD_CLIENTS = "SET client_connection_check_interval = '1s'"
 # How often a statement is run before the driver prepares it.
 _PREPARE_AFTER = 5
-_POOLED = "pooled"
+_POOLED, _OWN_SESSION = "pooled", "own session"
 _TRIES = 5
 # A deadlock, a failed serialization, a row that was added meanwhile.
 _IN_THE_WAY = {"40P01", "40001", "23505"}
@@ -107,6 +107,7 @@ def _set_up(connection: sa.Connection, *, pinned: bool) -> None:
         # A pooler answers for the server, and names a session that there is none of.
         connection.info[_POOLED] = True
         return
+    connection.info[_OWN_SESSION] = True
     driver.prepare_threshold = _PREPARE_AFTER
     connection.exec_driver_sql(f"{_NOTICE_DEAD_CLIENTS}; {_PINNED}; {_COMPRESSED}" if pinned else _NOTICE_DEAD_CLIENTS)
 
@@ -114,6 +115,11 @@ def _set_up(connection: sa.Connection, *, pinned: bool) -> None:
 def is_pooled(connection: sa.Connection) -> bool:
     """Return whether a pooler stands between: then the server's session is not this process's own."""
     return bool(connection.info.get(_POOLED))
+
+
+def has_own_session(connection: sa.Connection) -> bool:
+    """Return whether the server's session is known to be this connection's alone: what is left in it is found again."""
+    return bool(connection.info.get(_OWN_SESSION))
 
 
 # For a statement over whole tables, which may never have been analysed: it must hash, whatever the planner believes of

@@ -12,9 +12,10 @@ import sqlalchemy as sa
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.generators import fetch_many, send
 from psycopg.pq import ExecStatus
+from psycopg.pq.abc import PGresult
 from sqlalchemy import exc
 
-from syncer.store.database import is_pooled
+from syncer.store.database import has_own_session
 
 Row = tuple[Any, ...]
 
@@ -26,9 +27,10 @@ def row(
 ) -> Row | None:
     """Run one statement that answers one row at most, and return it; raises what `database.rows` does.
 
-    What SQLAlchemy and the driver's cursors put around a statement costs as much again as the statement itself.
-    Whoever listens to SQLAlchemy's statements hears of this one too. The server takes a parameter for what its place
-    in the statement says, or its cast; bytes are sent as they are, as `bytea` or what `arrays` has written.
+    What SQLAlchemy and the driver's cursors put around a statement costs as much again as the statement itself. Who
+    listens for what SQLAlchemy is about to run (`before_cursor_execute`, and no other event) hears of this too. The
+    server takes a parameter for what its place in the statement says, or its cast; bytes are sent as they are, as
+    `bytea` or what `arrays` has written.
 
     `meanwhile` is called while the server is at work; it must not use the connection. The server's answer is waited
     for even when it raises.
@@ -43,8 +45,8 @@ def row(
             if meanwhile is not None:
                 meanwhile()
         finally:
-            (result,) = driver.wait(fetch_many(driver.pgconn))
-        return _first(driver, result)
+            results = driver.wait(fetch_many(driver.pgconn))
+        return _only_row(driver, results)
     except psycopg.Error as error:
         if driver.closed:
             connection.invalidate(error)
@@ -59,11 +61,18 @@ def _send(connection: sa.Connection, driver: psycopg.Connection, sql: str, param
     ways = [PyFormat.BINARY if isinstance(value, bytes) else PyFormat.TEXT for value in given]
     writer = Transformer.from_context(driver)
     values = writer.dump_sequence(given, ways)
-    if is_pooled(connection):
-        driver.pgconn.send_query_params(numbered.encode(), values, None, writer.formats)
-    else:
-        driver.pgconn.send_query_prepared(_prepared(connection, driver, numbered), values, writer.formats)
-    driver.wait(send(driver.pgconn))
+    try:
+        if has_own_session(connection):
+            driver.pgconn.send_query_prepared(_prepared(connection, driver, numbered), values, writer.formats)
+        else:
+            driver.pgconn.send_query_params(numbered.encode(), values, None, writer.formats)
+        driver.wait(send(driver.pgconn))
+    except psycopg.Error:
+        raise
+    except BaseException:
+        # An interrupt in the midst of it: nobody knows any more what the server will answer to.
+        connection.invalidate()
+        raise
 
 
 def _prepared(connection: sa.Connection, driver: psycopg.Connection, sql: str) -> bytes:
@@ -73,20 +82,24 @@ def _prepared(connection: sa.Connection, driver: psycopg.Connection, sql: str) -
         name = f"syncer_{len(known)}".encode()
         driver.pgconn.send_prepare(name, sql.encode())
         driver.wait(send(driver.pgconn))
-        (result,) = driver.wait(fetch_many(driver.pgconn))
-        _first(driver, result)
+        _only_row(driver, driver.wait(fetch_many(driver.pgconn)))
         known[sql] = name
     return known[sql]
 
 
-def _first(driver: psycopg.Connection, result: Any) -> Row | None:
-    if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
-        raise psycopg.errors.error_from_result(result, encoding=driver.info.encoding)
-    if not result.ntuples:
+def _only_row(driver: psycopg.Connection, results: list[PGresult]) -> Row | None:
+    """Return the row among the results of one statement.
+
+    There may be rows and an error behind them, which is what counts: the commit failed.
+    """
+    for result in results:
+        if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
+            raise psycopg.errors.error_from_result(result, encoding=driver.info.encoding)
+    if not results[0].ntuples:
         return None
-    read = Transformer.from_context(driver)
-    read.set_pgresult(result)
-    found: Row = read.load_row(0, tuple)
+    reader = Transformer.from_context(driver)
+    reader.set_pgresult(results[0])
+    found: Row = reader.load_row(0, tuple)
     return found
 
 

@@ -11,11 +11,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from syncer.model import Calls, Page
-from syncer.store import counters, ledger, quota, upsert
+from syncer.store import counters, ledger, upsert
 from syncer.store.database import patiently
 from syncer.store.direct import row
 from syncer.store.leases import RENEWED, fenced
-from syncer.store.quota import Slot
 
 _RENEW = f"UPDATE syncer.lease SET {RENEWED} WHERE source = %(source)s AND epoch = %(epoch)s"
 _FENCE = f"fence AS MATERIALIZED ({_RENEW} RETURNING syncer.instant() AS at)"
@@ -53,7 +52,6 @@ FROM counts c
 WHERE p.source = %(source)s AND p.pull_id = %(pull)s
 RETURNING c.inserted, c.updated, c.known
 """
-_TOOK = ", EXISTS (SELECT FROM slot)"
 
 _FOUND = f"{upsert.files(odd=True)}, {upsert.REFUSED} SELECT inserted, updated, known FROM counts"
 _COMMIT_CONFIRMED = f"WITH {_FENCE}, {_FOUND}"
@@ -89,15 +87,11 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What became of a page's files: `known` of them had been listed by a cleanly finished pull before.
-
-    `slot` says that a slot of the quota was taken along.
-    """
+    """What became of a page's files: `known` of them had been listed by a cleanly finished pull before."""
 
     inserted: int
     updated: int
     known: int
-    slot: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +115,12 @@ def commit_page(
     *,
     settled_run: int,
     calls: Calls,
-    slot: Slot | None = None,
     meanwhile: Callable[[], None] | None = None,
 ) -> Fate:
     """Commit one page of a pull: afterwards its files are visible and the checkpoint stands behind it, or neither.
 
     `settled_run` is the run of the last cleanly finished pull of this scope (0 for none), `calls` what the API
-    calls since the last commit came to. With `slot` the commit takes the account's next slot along, if it is due: a
-    transaction less for a page. `meanwhile` is called while the database is at work, and must not use it.
+    calls since the last commit came to. `meanwhile` is called while the database is at work, and must not use it.
     Raises Fenced when the source was taken over; then nothing was written.
     """
     page = written.page
@@ -136,7 +128,7 @@ def commit_page(
     stored = patiently(
         row,
         connection,
-        _commit_page(odd=bool(page.rejected), told=counters.is_worth_telling(calls), slot=slot is not None),
+        _commit_page(odd=bool(page.rejected), told=counters.is_worth_telling(calls)),
         meanwhile=meanwhile,
         **written.parameters,
         **counters.parameters(calls),
@@ -164,8 +156,6 @@ def commit_page(
         context=at.context,
         reason=at.reason,
         settled=settled_run,
-        account=None if slot is None else slot.account,
-        spacing=None if slot is None else slot.spacing,
     )
     if stored is None:
         raise fenced(claim.source)
@@ -200,10 +190,9 @@ def commit_confirmed(connection: sa.Connection, claim: Claim, page: Page) -> Non
 
 
 @cache
-def _commit_page(*, odd: bool, told: bool, slot: bool) -> str:
+def _commit_page(*, odd: bool, told: bool) -> str:
     """Return the statement that commits a page; most are spared the members for what is `odd` or to be `told`."""
     members = [_PAGE_FENCE, upsert.files(odd=odd), _LEDGER]
     members += [upsert.REFUSED] if odd else []
     members += [f"counted AS ({counters.add(counters.FROM_CALLS)})"] if told else []
-    members += [quota.SLOT] if slot else []
-    return f"WITH {', '.join(members)} {_CHECKPOINT}{_TOOK if slot else ''}"
+    return f"WITH {', '.join(members)} {_CHECKPOINT}"

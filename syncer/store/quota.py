@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import sqlalchemy as sa
 
 from syncer.store.database import rows
@@ -14,25 +12,23 @@ from syncer.store.direct import row
 # sleep that overshot), the other half to the way from the grant to the wire.
 SLACK_SECONDS = 0.6
 _CREDIT_SECONDS = 0.3
-HOLD_SECONDS = 0.2
-"""How long a slot may be held before the call is made: within the other half."""
+GRANT_SECONDS = 0.2
+"""How old a grant may be when the call is made, where something comes between: within the other half."""
 # After a 4400 all processes of the account pause this long: the window is a minute, and somebody else uses it too.
 _STEP_BACK_SECONDS = 20.0
 
 # One that waits for the row, because another takes a slot, looks at it anew and takes the instant anew: never one from
-# before the wait. Whoever comes too early only reads, for a lock would be written to the disk.
+# before the wait. Whoever comes too early only reads, for a lock would be written to the disk. Nobody waits for the
+# disk: a server that crashes may forget the last slot, and takes longer than that to come back.
 _TAKE = f"""
 UPDATE syncer.quota SET
   next_at = greatest(next_at, clock_timestamp() - interval '{_CREDIT_SECONDS} seconds')
             + make_interval(secs => %(spacing)s),
   calls = calls + 1
 WHERE account = %(account)s AND next_at <= clock_timestamp()
+  AND (%(interactive)s OR reserved_until IS NULL OR reserved_until <= clock_timestamp())
+RETURNING set_config('synchronous_commit', 'off', true)
 """
-_UNRESERVED = "(reserved_until IS NULL OR reserved_until <= clock_timestamp())"
-_ACQUIRE = f"{_TAKE} AND (%(interactive)s OR {_UNRESERVED}) RETURNING 1"
-
-SLOT = f"slot AS ({_TAKE} AND {_UNRESERVED} AND EXISTS (SELECT FROM fence) RETURNING 1)"
-"""A member of a WITH that begins with `fence`, by `%(account)s` and `%(spacing)s`: a row if it took a slot along."""
 
 _FIRST = """
 INSERT INTO syncer.quota (account, next_at, calls)
@@ -58,22 +54,15 @@ WHERE account = %(account)s
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """The next slot of an account, `spacing` seconds before the one after it."""
-
-    account: str
-    spacing: float
-
-
-def slot(account: str, calls_per_minute: int) -> Slot | None:
-    """Return what a page's commit needs to take the account's next slot along; None without a quota."""
-    return Slot(account, spacing(calls_per_minute)) if calls_per_minute else None
-
-
 def spacing(calls_per_minute: int) -> float:
     """Return the seconds between two calls that keep within `calls_per_minute` in any 60 seconds."""
     return (60.0 + SLACK_SECONDS) / calls_per_minute
+
+
+def take(connection: sa.Connection, account: str, *, calls_per_minute: int, interactive: bool = False) -> bool:
+    """Take the next slot if it is due; return whether it was granted."""
+    gap = spacing(calls_per_minute)
+    return row(connection, _TAKE, account=account, spacing=gap, interactive=interactive) is not None
 
 
 def try_acquire(connection: sa.Connection, account: str, *, calls_per_minute: int, interactive: bool) -> float:
@@ -81,9 +70,9 @@ def try_acquire(connection: sa.Connection, account: str, *, calls_per_minute: in
 
     An interactive caller's wish reserves the next slot, so that background pulls let it pass.
     """
-    gap = spacing(calls_per_minute)
-    if row(connection, _ACQUIRE, account=account, spacing=gap, interactive=interactive):
+    if take(connection, account, calls_per_minute=calls_per_minute, interactive=interactive):
         return 0.0
+    gap = spacing(calls_per_minute)
     if interactive:
         rows(connection, _RESERVE, account=account, spacing=gap)
     wait = row(connection, _WAIT, account=account, interactive=interactive)

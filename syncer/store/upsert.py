@@ -52,7 +52,7 @@ _AT = "(SELECT at FROM fence)"
 # epoch is no longer ours.
 # `item` is the page joined to what is stored (LATERAL with LIMIT: a look-up by key for each entry, and no other plan);
 # a field that is unreadable is as it was. Entries that are as stored, and known, leave no row, which spares an
-# unchanged page a third of its cost.
+# unchanged page a third of its cost; `differs` says of the others what the condition has already looked at.
 # `diff` is what must be rewritten: changed files, and those that came back. Comparing first is what makes an
 # unchanged page free: ON CONFLICT alone would lock, and so dirty, every row. New files go in without it, which spares
 # a fifth of their cost; a lookup that stores the same file meanwhile makes the page try again.

@@ -109,6 +109,38 @@ def test_an_error_is_the_database_s_and_the_connection_goes_on(connection: sa.Co
     assert prepared(connection) == 1
 
 
+def test_a_commit_that_fails_behind_its_row_is_an_error(connection: sa.Connection) -> None:
+    connection.exec_driver_sql(
+        "CREATE TEMP TABLE one (n int, CONSTRAINT alone UNIQUE (n) DEFERRABLE INITIALLY DEFERRED)"
+    )
+    insert = "INSERT INTO one VALUES (%(n)s) RETURNING n"
+    assert row(connection, insert, n=1) == (1,)
+    with pytest.raises(exc.IntegrityError) as caught:
+        row(connection, insert, n=1)
+    assert getattr(caught.value.orig, "sqlstate", None) == "23505"
+    assert row(connection, "SELECT count(*) FROM one") == (1,)
+
+
+@pytest.mark.parametrize("where", ["send_query_prepared", "send_prepare"])
+def test_an_interrupt_in_the_midst_of_sending_leaves_a_closed_connection(connection: sa.Connection, where: str) -> None:
+    driver: Any = connection.connection.driver_connection
+    row(connection, "SELECT 1")
+
+    class Interrupted:
+        def __getattr__(self, name: str) -> Any:
+            if name == where:
+                raise KeyboardInterrupt
+            return getattr(driver_pgconn, name)
+
+    driver_pgconn, driver.pgconn = driver.pgconn, Interrupted()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            row(connection, "SELECT 1" if where == "send_query_prepared" else "SELECT 2")
+    finally:
+        driver.pgconn = driver_pgconn
+    assert (driver.closed, connection.invalidated) == (True, True)
+
+
 @pytest.mark.parametrize("busy", [False, True])
 def test_a_connection_that_dies_is_invalid(connection: sa.Connection, database: str, busy: bool) -> None:
     (pid,) = row(connection, "SELECT pg_backend_pid()") or (0,)

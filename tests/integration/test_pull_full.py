@@ -223,7 +223,7 @@ def test_every_page_is_visible_as_soon_as_it_is_checkpointed_and_not_before(simu
 
 @pytest.mark.parametrize("odd", [False, True])
 def test_a_plan_made_on_an_empty_table_finds_each_file_by_its_key(database: str, odd: bool) -> None:
-    commit = pages._commit_page(odd=odd, told=odd, slot=not odd)
+    commit = pages._commit_page(odd=odd, told=odd)
     parameters = dict.fromkeys(re.findall(r"%\((\w+)\)s", commit)) | {"source": "default"}
     with connect(database, pinned=True) as connection:
         plan = connection.exec_driver_sql("EXPLAIN " + commit, parameters).scalars().all()

@@ -830,3 +830,83 @@ def test_pauses_differ_between_processes() -> None:
         return desk.time.slept
 
     assert all(one != other for one, other in pairwise([pauses(1), pauses(2)]))
+
+
+# --- asking ahead
+
+
+class Slots(Unlimited):
+    """A quota with so many slots that are due; the age of a grant counts."""
+
+    grant_seconds = 0.2
+
+    def __init__(self, due: int) -> None:
+        self.due, self.waited_for = due, 0
+
+    def acquire(self, *, interactive: bool) -> None:
+        self.waited_for += 1
+
+    def acquire_at_once(self) -> bool:
+        self.due -= 1
+        return self.due >= 0
+
+
+QUESTION: dict[str, Any] = {"order": Order.NEWEST_FIRST, "prefix": "", "page_size": 10, "context": "here"}
+
+
+def test_a_call_goes_on_from_what_was_asked_ahead(desk: Desk) -> None:
+    server = desk.server(listing("a", context="next"), listing("b"))
+    source = desk.source(server, limiter=Slots(1))
+    ask = source.ahead(**QUESTION)
+    assert ask is not None
+    assert not source.asked_ahead
+    page = ask()
+    assert page is ask()
+    assert source.asked_ahead
+    assert source.list_page(**QUESTION) is page
+    assert (source.asked_ahead, source.calls, len(server.queries())) == (False, 1, 1)
+
+
+def test_what_failed_ahead_is_retried_by_the_call_itself(desk: Desk) -> None:
+    server = desk.server(raw(http(b"", "503 Service Unavailable")), listing("a"))
+    quota = Slots(1)
+    source = desk.source(server, limiter=quota)
+    ask = source.ahead(**QUESTION)
+    assert ask is not None
+    assert ask() is None
+    assert desk.time.slept == []
+    page = source.list_page(**QUESTION)
+    assert isinstance(page, Page)
+    assert page.ambiguous
+    assert (len(desk.time.slept), source.calls, quota.waited_for) == (1, 2, 1)
+
+
+def test_without_a_slot_nothing_is_asked_ahead(desk: Desk) -> None:
+    server = desk.server(listing("a"))
+    assert desk.source(server, limiter=Slots(0)).ahead(**QUESTION) is None
+    assert not server.queries()
+
+
+def test_a_grant_that_has_grown_old_is_not_used(desk: Desk) -> None:
+    server = desk.server(listing("a"))
+    quota = Slots(1)
+    source = desk.source(server, limiter=quota)
+    ask = source.ahead(**QUESTION)
+    assert ask is not None
+    desk.time.slept.append(0.3)
+    assert ask() is None
+    assert not source.asked_ahead
+    assert isinstance(source.list_page(**QUESTION), Page)
+    assert (source.calls, quota.waited_for) == (1, 1)
+
+
+def test_what_was_asked_ahead_is_no_answer_to_another_question(desk: Desk) -> None:
+    server = desk.server(listing("a"), listing("b"))
+    source = desk.source(server, limiter=Slots(1))
+    ask = source.ahead(**QUESTION)
+    assert ask is not None
+    ask()
+    other = source.list_page(**(QUESTION | {"context": "elsewhere"}))
+    assert isinstance(other, Page)
+    assert [file.file_id for file in other.files] == ["b"]
+    assert (source.asked_ahead, source.calls) == (False, 2)

@@ -13,7 +13,6 @@ class Store:
         self.asked: list[bool] = []
         self.slept: list[float] = []
         self.stepped_back = 0
-        self.now = 100.0
 
     def try_acquire(self, interactive: bool) -> float:
         self.asked.append(interactive)
@@ -25,10 +24,10 @@ class Store:
     def limiter(self) -> QuotaLimiter:
         return QuotaLimiter(
             try_acquire=self.try_acquire,
+            take=lambda: self.try_acquire(False) == 0,
             step_back=self.step_back,
             sleep=self.slept.append,
-            monotonic=lambda: self.now,
-            hold_seconds=0.2,
+            grant_seconds=0.2,
         )
 
 
@@ -64,42 +63,9 @@ def test_a_slot_at_once_is_taken_only_if_it_is_due_and_nobody_waits() -> None:
     assert (store.asked, store.slept, limiter.waits) == ([False, False], [], 0)
 
 
-def test_a_slot_that_was_granted_beforehand_is_used_once_and_without_asking() -> None:
-    store = Store()
-    limiter = store.limiter()
-    limiter.granted(store.now)
-    store.now += 0.19
-    limiter.acquire(interactive=False)
-    assert store.asked == []
-    limiter.acquire(interactive=False)
-    assert store.asked == [False]
-    limiter.granted(store.now)
-    assert limiter.acquire_at_once()
-    assert store.asked == [False]
-
-
-def test_a_slot_that_was_held_for_too_long_is_lost() -> None:
-    store = Store()
-    limiter = store.limiter()
-    limiter.granted(store.now)
-    store.now += 0.21
-    limiter.acquire(interactive=False)
-    assert store.asked == [False]
-
-
-def test_a_slot_from_before_the_api_s_refusal_is_lost() -> None:
-    store = Store()
-    limiter = store.limiter()
-    limiter.granted(store.now)
-    limiter.step_back()
-    assert limiter.acquire_at_once()
-    assert store.asked == [False]
-
-
 def test_without_a_quota_nothing_waits() -> None:
     limiter = Unlimited()
     limiter.acquire(interactive=True)
     limiter.step_back()
-    limiter.granted(0.0)
     assert limiter.acquire_at_once()
     assert limiter.seconds_waited == 0.0

@@ -139,7 +139,7 @@ def test_the_last_pause_ends_when_the_time_is_up() -> None:
     patience = Patience(10.0, lambda: now[0], Random(1))
     pauses = []
     while True:
-        patience.begin_attempt(now[0])
+        patience.begin_attempt()
         now[0] += 1.0
         pause = patience.pause(brief=False)
         if pause is None:
@@ -154,21 +154,15 @@ def test_a_wait_for_quota_before_the_first_attempt_does_not_count() -> None:
     now = [0.0]
     patience = Patience(10.0, lambda: now[0], Random(1))
     now[0] = 1000.0
-    patience.begin_attempt(now[0])
+    patience.begin_attempt()
     assert patience.pause(brief=False) is not None
-
-
-def test_an_attempt_that_began_earlier_counts_from_then() -> None:
-    patience = Patience(10.0, lambda: 100.0, Random(1))
-    patience.begin_attempt(89.0)
-    assert (patience.seconds, patience.pause(brief=False)) == (11.0, None)
 
 
 def test_pauses_are_spread_from_zero_to_a_ceiling_that_doubles_up_to_half_a_minute() -> None:
     for attempts, ceiling in [(1, 0.5), (2, 1.0), (4, 4.0), (7, 30.0), (2000, 30.0)]:
         patience = Patience(1e9, lambda: 0.0, Random(3))
         for _ in range(attempts):
-            patience.begin_attempt(0.0)
+            patience.begin_attempt()
         pauses = [patience.pause(brief=False) or 0.0 for _ in range(500)]
         assert max(pauses) <= ceiling <= LONGEST_PAUSE
         assert max(pauses) > 0.97 * ceiling
@@ -177,7 +171,7 @@ def test_pauses_are_spread_from_zero_to_a_ceiling_that_doubles_up_to_half_a_minu
 
 def test_what_waiting_does_not_cure_is_retried_a_few_times() -> None:
     patience = Patience(1e9, lambda: 0.0, Random(1))
-    patience.begin_attempt(0.0)
+    patience.begin_attempt()
     answers = [patience.pause(brief=True) for _ in range(BRIEF_RETRIES + 1)]
     assert [answer is None for answer in answers] == [False] * BRIEF_RETRIES + [True]
 
@@ -194,7 +188,7 @@ def test_a_quota_is_asked_until_it_grants_and_the_waits_are_counted() -> None:
         asked.append(interactive)
         return next(answers)
 
-    limiter = QuotaLimiter(try_acquire, lambda: slept.append(-1), slept.append, monotonic=lambda: 0.0, hold_seconds=0.2)
+    limiter = QuotaLimiter(try_acquire, lambda: True, lambda: slept.append(-1), slept.append, grant_seconds=0.2)
     limiter.acquire(interactive=True)
     limiter.acquire(interactive=False)
     limiter.step_back()
