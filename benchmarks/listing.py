@@ -26,6 +26,20 @@ MOST_WRITTEN = 200_000
 """Files whose entries the simulator keeps once it has written them, and a bit fewer."""
 
 
+class _Nonces(random.Random):
+    """Draws no number twice: a nonce that was used is refused for two hours, to whoever uses it next."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last = random.SystemRandom().randrange(2**30)
+
+    def randint(self, a: int, b: int) -> int:
+        """Return the next number; `a` and `b` are far from it on both sides."""
+        self._last += 1
+        assert a <= self._last <= b
+        return self._last
+
+
 class Listing:
     """The simulator as a process of its own that lists `files` files.
 
@@ -37,6 +51,7 @@ class Listing:
         self.files = files
         self.random_ids = random_ids
         self.changes = 0
+        self._nonces = _Nonces()
         self.process = subprocess.Popen(
             [
                 BIN / "syncer",
@@ -97,7 +112,7 @@ class Listing:
             clock=lambda: datetime.now(UTC),  # noqa: TID251 - signatures go by the real clock
             monotonic=time.monotonic,
             sleep=time.sleep,
-            random=random.SystemRandom(),
+            random=self._nonces,
         ) as source:
             while isinstance(
                 page := source.list_page(order=Order.NEWEST_FIRST, prefix="", page_size=100, context=context), Page

@@ -10,6 +10,7 @@ import secrets
 import time
 from base64 import b64encode
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -20,6 +21,7 @@ def pages() -> Iterator[list[dict[str, Any]]]:
     """Yield every page's `fileSet`, newest first, over one kept-alive connection."""
     url, context = os.environ["API_URL"], ""
     parts = urlsplit(url)
+    nonces = count(secrets.randbelow(2**30) + 1)  # none twice, which the API would refuse
     with requests.Session() as session:
         while True:
             params = {
@@ -28,7 +30,7 @@ def pages() -> Iterator[list[dict[str, Any]]]:
                 "SecretId": os.environ["API_SECRET_ID"],
                 "SignatureMethod": "HmacSHA256",
                 "Timestamp": str(int(time.time())),  # noqa: TID251 - a program of its own
-                "Nonce": str(secrets.randbelow(2**31 - 1) + 1),
+                "Nonce": str(next(nonces)),
                 "orderby": "1",
                 "pageSize": "100",
             } | ({"context": context} if context else {})
