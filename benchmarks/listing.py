@@ -23,7 +23,7 @@ from syncer.source.quota import Unlimited
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))  # calls are no news here
 
 MOST_WRITTEN = 200_000
-"""Files whose entries the simulator keeps once it has written them, and a bit fewer."""
+"""Files whose entries the simulator keeps once it has written them (300 bytes each, of the 64 MB in its `Entries`)."""
 
 
 class _Nonces(random.Random):
@@ -114,9 +114,10 @@ class Listing:
             sleep=time.sleep,
             random=self._nonces,
         ) as source:
-            while isinstance(
-                page := source.list_page(order=Order.NEWEST_FIRST, prefix="", page_size=100, context=context), Page
-            ):
+            while True:
+                page = source.list_page(order=Order.NEWEST_FIRST, prefix="", page_size=100, context=context)
+                if not isinstance(page, Page):
+                    raise SystemExit(f"the simulator does not list its files: {page}")
                 context = page.context
                 if context is None:
                     return

@@ -128,8 +128,8 @@ class Calls:
 class Source(Protocol):
     """What a pull asks of a source; small, so that another API can one day stand behind it.
 
-    Both methods retry passing faults themselves and raise `Refused` or `Unavailable` when they give up, or `Stopped`
-    when a stop was asked for while they waited. `calls` counts every call made so far, failed ones too.
+    `list_page` and `lookup` retry passing faults themselves and raise `Refused` or `Unavailable` when they give up, or
+    `Stopped` when a stop was asked for while they waited. `calls` counts every call made so far, failed ones too.
     """
 
     @property

@@ -85,7 +85,7 @@ class Attempt:
         self.expected = pulls.expected_files(connection, plan.scope)
         self.listed = pulls.listed(connection, claim.source, stored.pull_id, stored.generation)
         self.state = _state_of(plan.kind, stored)
-        self.ahead: pages.Written | None = None
+        self.at_hand: pages.Written | None = None
         self.seen = ContextsSeen(ledger.contexts_given_out(connection, claim.source, stored.pull_id, stored.generation))
 
     def carry_out(self) -> tuple[str, str | None, SyncerError | None]:
@@ -141,7 +141,7 @@ class Attempt:
         if isinstance(after, GiveUp):
             self._turn(after)
             return
-        written = self.ahead if self.ahead and self.ahead.page is page else pages.write(page)
+        written = self.at_hand if self.at_hand and self.at_hand.page is page else pages.write(page)
         fate = pages.commit_page(
             self.connection,
             self.claim,
@@ -178,7 +178,7 @@ class Attempt:
 
         def meanwhile() -> None:
             page = ask()
-            self.ahead = None if page is None else pages.write(page)
+            self.at_hand = None if page is None else pages.write(page)
 
         return meanwhile
 

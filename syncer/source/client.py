@@ -154,8 +154,8 @@ class VodSource:
     ) -> Callable[[], Page | None] | None:
         """Return what makes the first attempt at the `list_page` with these arguments; None without a slot for it.
 
-        It neither waits nor raises, makes one attempt however often it is called, and none once the grant is too old.
-        It returns the attempt's page, if any.
+        It neither waits nor raises, makes one attempt however often it is called before that `list_page`, and none
+        once the grant is too old. It returns the attempt's page, if any.
         """
         granted_at = self._monotonic()
         if not self._limiter.acquire_at_once():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Any
 
 import psycopg
@@ -32,8 +33,8 @@ def row(
     server takes a parameter for what its place in the statement says, or its cast; bytes are sent as they are, as
     `bytea` or what `arrays` has written.
 
-    `meanwhile` is called while the server is at work; it must not use the connection. The server's answer is waited
-    for even when it raises.
+    No transaction is begun: it is for connections that commit each statement by itself. `meanwhile` is called while
+    the server is at work; it must not use the connection. The server's answer is waited for even when it raises.
     """
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)
@@ -79,7 +80,8 @@ def _prepared(connection: sa.Connection, driver: psycopg.Connection, sql: str) -
     """Return the name under which the server knows the statement in this session."""
     known: dict[str, bytes] = connection.info.setdefault(_STATEMENTS, {})
     if sql not in known:
-        name = f"syncer_{len(known)}".encode()
+        # By its text: behind a pooler that does not show, another client's statement can never go by this name.
+        name = f"syncer_{blake2b(sql.encode(), digest_size=8).hexdigest()}".encode()
         driver.pgconn.send_prepare(name, sql.encode())
         driver.wait(send(driver.pgconn))
         _only_row(driver, driver.wait(fetch_many(driver.pgconn)))

@@ -31,23 +31,29 @@ FROM (SELECT {SEEN} AS seen, oldest, newest, lag(oldest) OVER listing AS oldest_
       WINDOW listing AS (ORDER BY page)) AS dated
 """
 
-# Whether a context that the API now calls complete may have been answered before: it brought a page, or was being
-# asked with when its listing was given up, where it or the one before it stood at the checkpoint (a page is asked for
-# while the one before it is committed). Contexts may be the same in every listing; nobody knows.
+# Whether a context that the API now calls complete may have been answered before: it brought a page, or it was asked
+# with when its listing was given up or came to a doubtful end. A listing that was given up may also have been asked
+# with the context after its last, for a page is asked for while the one before it is committed: so the successor of
+# any of its contexts is doubted, and of its beginning. Contexts may be the same in every listing; nobody knows.
 _ANSWERED = """
-WITH listed AS (
-  SELECT g.* FROM syncer.page g
-  WHERE g.source = %(source)s AND g.pull_id IN (SELECT pull_id FROM syncer.pull WHERE source = %(source)s
-                                                AND kind = 'full' ORDER BY pull_id DESC LIMIT 3)
+WITH recent AS (
+  SELECT * FROM syncer.pull WHERE source = %(source)s AND kind = 'full' ORDER BY pull_id DESC LIMIT 3
+),
+listed AS (
+  SELECT g.* FROM syncer.page g WHERE g.source = %(source)s AND g.pull_id IN (SELECT pull_id FROM recent)
 ),
 given_up AS (
   SELECT context_in AS context FROM syncer.context_death WHERE source = %(source)s
   UNION ALL
-  SELECT g.context_out FROM listed g JOIN syncer.pull p USING (source, pull_id) WHERE p.outcome = 'abandoned'
+  SELECT context_in FROM syncer.listing_end WHERE source = %(source)s AND ambiguous
+  UNION ALL
+  SELECT g.context_out FROM listed g JOIN recent p USING (source, pull_id) WHERE p.outcome = 'abandoned'
 )
 SELECT EXISTS (SELECT FROM listed WHERE context_in = %(hash)s)
   OR EXISTS (SELECT FROM given_up WHERE context = %(hash)s)
   OR EXISTS (SELECT FROM listed WHERE context_out = %(hash)s AND context_in IN (SELECT context FROM given_up))
+  OR EXISTS (SELECT FROM listed WHERE context_out = %(hash)s AND context_in IS NULL)
+     AND EXISTS (SELECT FROM recent WHERE outcome = 'abandoned' AND pages = 0)
   OR EXISTS (SELECT FROM syncer.pull WHERE source = %(source)s AND outcome = 'abandoned' AND context = %(context)s)
 """
 

@@ -120,8 +120,9 @@ def commit_page(
     """Commit one page of a pull: afterwards its files are visible and the checkpoint stands behind it, or neither.
 
     `settled_run` is the run of the last cleanly finished pull of this scope (0 for none), `calls` what the API
-    calls since the last commit came to. `meanwhile` is called while the database is at work, and must not use it.
-    Raises Fenced when the source was taken over; then nothing was written.
+    calls since the last commit came to. `meanwhile` is called while the database is at work, which it must not
+    use, and again if the page has to be tried again. Raises Fenced when the source was taken over; then nothing was
+    written.
     """
     page = written.page
     times = [file.created_at for file in page.files if file.created_at is not None]

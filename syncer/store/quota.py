@@ -14,12 +14,13 @@ SLACK_SECONDS = 0.6
 _CREDIT_SECONDS = 0.3
 GRANT_SECONDS = 0.2
 """How old a grant may be when the call is made, where something comes between: within the other half."""
+_FORGETTABLE_SECONDS = 1
 # After a 4400 all processes of the account pause this long: the window is a minute, and somebody else uses it too.
 _STEP_BACK_SECONDS = 20.0
 
 # One that waits for the row, because another takes a slot, looks at it anew and takes the instant anew: never one from
-# before the wait. Whoever comes too early only reads, for a lock would be written to the disk. Nobody waits for the
-# disk: a server that crashes may forget the last slot, and takes longer than that to come back.
+# before the wait. Whoever comes too early only reads, for a lock would be written to the disk. Slots that are near each
+# other do not wait for the disk: a server that crashes may forget the last one, and takes longer than that to return.
 _TAKE = f"""
 UPDATE syncer.quota SET
   next_at = greatest(next_at, clock_timestamp() - interval '{_CREDIT_SECONDS} seconds')
@@ -27,7 +28,11 @@ UPDATE syncer.quota SET
   calls = calls + 1
 WHERE account = %(account)s AND next_at <= clock_timestamp()
   AND (%(interactive)s OR reserved_until IS NULL OR reserved_until <= clock_timestamp())
-RETURNING set_config('synchronous_commit', 'off', true)
+RETURNING set_config(
+  'synchronous_commit',
+  CASE WHEN %(spacing)s::float8 <= {_FORGETTABLE_SECONDS} THEN 'off' ELSE current_setting('synchronous_commit') END,
+  true
+)
 """
 
 _FIRST = """

@@ -40,7 +40,10 @@ DOCUMENT_FIELDS = {
 
 
 class StopAfter(StopRequest):
-    """A signal that comes while a run commits page number `pages`: just before it would ask for the next one."""
+    """A signal that comes while a run commits page number `pages`: just before it would ask for the next one.
+
+    So no page is at hand when the run ends; test_pull_ahead.py has a signal that comes when one is.
+    """
 
     def __init__(self, pages: int | None) -> None:
         super().__init__()

@@ -81,12 +81,12 @@ def test_meanwhile_happens_while_the_server_is_at_work(connection: sa.Connection
         deadline = time.monotonic() + 20
         with psycopg.connect(database, autocommit=True) as other:
             while not seen and time.monotonic() < deadline:
-                state = other.execute("SELECT state FROM pg_stat_activity WHERE query LIKE '%%pg_sleep(1.5)%%'"
+                state = other.execute("SELECT state FROM pg_stat_activity WHERE query LIKE '%%pg_sleep(3)%%'"
                                       " AND pid <> pg_backend_pid()").fetchone()  # fmt: skip
                 if state == ("active",):
                     seen.append("active")
 
-    assert row(connection, "SELECT 1 FROM pg_sleep(1.5)", meanwhile=look) == (1,)
+    assert row(connection, "SELECT 1 FROM pg_sleep(3)", meanwhile=look) == (1,)
     assert seen == ["active"]
 
 
