@@ -13,6 +13,7 @@ import pytest
 from syncer.simulator import Behaviour, Faults, World, coded, on
 from syncer.store import quota
 from syncer.store.database import connect
+from syncer.store.direct import row
 
 from .conftest import Rig
 
@@ -24,6 +25,7 @@ ACQUIRER = """
 import sys, time
 from syncer.store import quota
 from syncer.store.database import connect
+from syncer.store.direct import row
 url, account, number, per_minute = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 with connect(url) as connection:
     for _ in range(number):
@@ -139,3 +141,13 @@ def test_quota_zero_means_no_limit(simulated: Simulated) -> None:
     rig = simulated({"page_size": "10"}, world=World(300))
     rig.sync()
     assert not rig.rows("SELECT FROM syncer.quota")
+
+
+def test_only_slots_that_are_near_each_other_do_not_wait_for_the_disk(database: str) -> None:
+    with connect(database) as connection:
+        for account, gap, waits in (("near", 0.606, "off"), ("far", 6.06, "on")):
+            quota.try_acquire(connection, account, calls_per_minute=10**6, interactive=False)
+            time.sleep(0.01)
+            taken = row(connection, quota._TAKE, account=account, spacing=gap, interactive=False)
+            assert taken == (waits,)
+            assert row(connection, "SHOW synchronous_commit") == ("on",), "it holds for the slot alone"
