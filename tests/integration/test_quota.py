@@ -145,6 +145,7 @@ def test_quota_zero_means_no_limit(simulated: Simulated) -> None:
 
 def test_only_slots_that_are_near_each_other_do_not_wait_for_the_disk(database: str) -> None:
     with connect(database) as connection:
+        connection.exec_driver_sql("SET synchronous_commit = on")  # the tests' server has it off
         for account, gap, waits in (("near", 0.606, "off"), ("far", 6.06, "on")):
             quota.try_acquire(connection, account, calls_per_minute=10**6, interactive=False)
             time.sleep(0.01)
