@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from syncer.simulator import Simulator
 
 
+# A signal that another thread happens to get wakes nobody here, as one that follows SIGCONT at once often does: the
+# handler runs when this thread next wakes by itself.
+_GLANCE_SECONDS = 0.2
+
+
 class Ending(StrEnum):
     """How a listing ends."""
 
@@ -95,6 +100,7 @@ def _serve(simulator: Simulator) -> None:
             err=True,
         )
         sys.stderr.flush()
-        stop.wait()
+        while not stop.wait(_GLANCE_SECONDS):
+            pass
     finally:
         simulator.down()

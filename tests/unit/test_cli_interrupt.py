@@ -1,9 +1,11 @@
-"""An interrupt that Python loses, for it comes in the midst of an import, is heeded all the same."""
+"""A signal that Python loses in the midst of an import, or that another thread gets, is heeded all the same."""
 
 from __future__ import annotations
 
 import signal
+import threading
 import weakref
+from collections.abc import Iterator
 
 import pytest
 
@@ -65,12 +67,28 @@ def test_without_an_interrupt_nothing_stops() -> None:
         assert not app.stop.asked()
 
 
+@pytest.fixture
+def _handlers_as_before() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.timeout(30)
+@pytest.mark.usefixtures("_handlers_as_before")
 def test_a_simulator_does_not_begin_to_serve_for_ever_after_a_lost_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(entry, "_came", [signal.SIGINT])
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    _serve(Simulator(World(1), behaviour=Behaviour()))
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.usefixtures("_handlers_as_before")
+def test_a_signal_that_another_thread_gets_ends_a_simulator() -> None:
+    """Linux chooses the thread: one that comes right behind SIGCONT often misses the main thread, which sleeps."""
+    signals_itself = threading.Timer(0.5, lambda: signal.pthread_kill(threading.get_ident(), signal.SIGTERM))
+    signals_itself.start()
     try:
         _serve(Simulator(World(1), behaviour=Behaviour()))
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        signals_itself.join()
