@@ -242,9 +242,13 @@ page = Table(
     _instant("newest", "Newest createTime on the page."),
     Column("file_ids", ARRAY(Text), comment="What was seen; null where numbers hold it."),
     Column("ordered", Boolean, comment="Its createTimes kept the order asked for."),
-    Column("file_numbers", ARRAY(BigInteger), comment="What was seen, where ids are numbers."),
+    Column("file_numbers", ARRAY(BigInteger), comment="What was seen, where ids are numbers; rising, each once."),
     Column("first_number", BigInteger, comment="The least number that was seen, where they are near each other."),
-    Column("file_offsets", ARRAY(Integer), comment="What was seen there, as what each number is more than the least."),
+    Column(
+        "file_offsets",
+        ARRAY(Integer),
+        comment="What was seen there, as what each number is more than the least; rising, each once.",
+    ),
     CheckConstraint("num_nonnulls(file_ids, file_numbers, file_offsets) = 1", name="seen"),
     CheckConstraint("num_nonnulls(first_number, file_offsets) <> 1", name="offsets"),
     # Without a foreign key: the statement that writes a page looks its pull up, and locks it, by itself.
