@@ -86,6 +86,8 @@ class Attempt:
         self.listed = pulls.listed(connection, claim.source, stored.pull_id, stored.generation)
         self.state = _state_of(plan.kind, stored)
         self.at_hand: pages.Written | None = None
+        # Whether the page before was of new files only. Until a full pull has finished, the next will be as well.
+        self.all_new = False
         self.seen = ContextsSeen(ledger.contexts_given_out(connection, claim.source, stored.pull_id, stored.generation))
 
     def carry_out(self) -> tuple[str, str | None, SyncerError | None]:
@@ -149,10 +151,11 @@ class Attempt:
             written,
             settled_run=self.known.run_id,
             calls=self._new_calls(least_wait=_WAIT_TOLD),
+            all_new=self.all_new and not self.known.full,
             meanwhile=self._meanwhile(after),
         )
         self.seen.add(token)
-        self.state = after
+        self.state, self.all_new = after, fate.inserted == len(page.files)
         self.listed += page.entries
         if after.phase is Phase.TAIL:
             met = ledger.listed_before(self.connection, self.claim.source, self.pull_id, after.generation, page)
@@ -225,7 +228,7 @@ class Attempt:
         )
         if state.generation != self.state.generation:
             self.listed = 0
-        self.state, self.seen = state, ContextsSeen()
+        self.state, self.seen, self.all_new = state, ContextsSeen(), False
         if isinstance(after, GiveUp):
             raise Endless(after.message)
         self._report()

@@ -164,11 +164,17 @@ def rows(connection: sa.Connection, sql: str, **parameters: Any) -> sa.CursorRes
     return connection.exec_driver_sql(sql, parameters)
 
 
-def patiently(ask: Callable[..., _Answer], connection: sa.Connection, sql: str, **parameters: Any) -> _Answer:
-    """Let `rows` or `direct.row` run a statement again when another, of the same files or totals, was in its way."""
-    for _ in range(_TRIES - 1):
+def patiently(
+    ask: Callable[..., _Answer], connection: sa.Connection, sql: str, *, first: str | None = None, **parameters: Any
+) -> _Answer:
+    """Let `rows` or `direct.row` run a statement again when another, of the same files or totals, was in its way.
+
+    `first` is what to try before: a cheaper statement with the same answer, which what is stored may stand in the way
+    of.
+    """
+    for trial in range(_TRIES - 1):
         try:
-            return ask(connection, sql, **parameters)
+            return ask(connection, first or sql if trial == 0 else sql, **parameters)
         except exc.DBAPIError as error:
             if getattr(error.orig, "sqlstate", None) not in _IN_THE_WAY:
                 raise
