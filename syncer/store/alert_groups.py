@@ -14,9 +14,12 @@ from syncer.store.database import rows
 def sample(connection: sa.Connection, watch: Watch, limit: int) -> list[str]:
     """Return the names of up to `limit` members from all over, the same each time; of a stream's file the stream."""
     condition, parameters = where(watch)
+    # The streams of those that are chosen, and not of all that there are to choose from.
     sql = f"""
-    SELECT coalesce(report.name_prefix(f.name), f.name) FROM syncer.file f WHERE {condition} AND f.name IS NOT NULL
-    ORDER BY hashtext(f.file_id), f.file_id LIMIT %(limit)s
+    SELECT coalesce(report.name_prefix(name), name) FROM (
+      SELECT f.name FROM syncer.file f WHERE {condition} AND f.name IS NOT NULL
+      ORDER BY hashtext(f.file_id), f.file_id LIMIT %(limit)s
+    ) chosen
     """
     return list(rows(connection, sql, **parameters, limit=limit).scalars())
 

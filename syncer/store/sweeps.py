@@ -56,10 +56,12 @@ SELECT file_id FROM syncer.suspect WHERE source = %(source)s AND pull_id = %(pul
 
 # A few files from here and there in the listing, so that no single deletion since takes them all.
 _CANARIES = f"""
-SELECT unnest(seen[1:2]) FROM (
-  SELECT DISTINCT ON (tile) seen FROM (
-    SELECT {SEEN} AS seen, page, ntile(5) OVER (ORDER BY page) AS tile FROM syncer.page
-    WHERE source = %(source)s AND pull_id = %(pull)s AND part = 'listing' AND cardinality({SEEN}) > 0
+SELECT unnest(({SEEN})[1:2]) FROM (
+  SELECT DISTINCT ON (tile) * FROM (
+    SELECT file_ids, file_numbers, first_number, file_offsets, page, ntile(5) OVER (ORDER BY page) AS tile
+    FROM syncer.page
+    WHERE source = %(source)s AND pull_id = %(pull)s AND part = 'listing'
+      AND coalesce(cardinality(file_ids), cardinality(file_numbers), cardinality(file_offsets)) > 0
       AND generation = (SELECT max(generation) FROM syncer.page WHERE source = %(source)s AND pull_id = %(pull)s)
   ) AS listed ORDER BY tile, page
 ) AS spread
