@@ -13,7 +13,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from itertools import pairwise
 
 from syncer.model import ContextLost, EndOfListing, Order, Page, PullKind
 
@@ -99,12 +98,9 @@ def page_times(page: Page) -> PageTimes:
     times = [file.created_at for file in page.files if file.created_at is not None]
     if not times:
         return PageTimes(None, None, ascending=True, descending=True)
-    pairs = list(pairwise(times))
+    ascending = sorted(times)
     return PageTimes(
-        min(times),
-        max(times),
-        ascending=all(a <= b for a, b in pairs),
-        descending=all(a >= b for a, b in pairs),
+        ascending[0], ascending[-1], ascending=times == ascending, descending=times == sorted(times, reverse=True)
     )
 
 

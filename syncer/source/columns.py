@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import repeat
-from operator import itemgetter
+from operator import add, itemgetter, sub
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -86,4 +86,4 @@ def _instants(values: tuple[Any, ...]) -> Sequence[datetime]:
             raise _DoubtError
     if "24" in {value[11:13] for value in values}:
         raise _DoubtError
-    return [_parse(value + "+00:00") - BEIJING for value in values]
+    return list(map(sub, map(_parse, map(add, values, repeat("+00:00"))), repeat(BEIJING)))

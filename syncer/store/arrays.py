@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from itertools import chain, repeat
+from itertools import repeat
 from operator import sub
 from struct import Struct
 
@@ -19,15 +19,28 @@ _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 _HEAD, _NO_ELEMENTS, _NULL = Struct(">5i"), Struct(">3i"), b"\xff\xff\xff\xff"
-_LENGTH, _PAIR = Struct(">i").pack, {_BIGINT: Struct(">iq").pack, _INTEGER: Struct(">ii").pack}
+_LENGTH = Struct(">i").pack
 _SHORT = [_LENGTH(length) for length in range(512)]
+_SHORT_AS_TEXT = [length.decode("latin-1") for length in _SHORT]
 
 
 def texts(values: Sequence[str | None]) -> bytes:
     """Return an array of texts."""
     if None in values:
         return _items(_TEXT, [None if value is None else value.encode() for value in values])
-    return _items(_TEXT, list(map(str.encode, values)))  # type: ignore[arg-type] # there is no None left
+    return _plain_texts(values) or _items(_TEXT, list(map(str.encode, values)))  # type: ignore[arg-type] # there is no None left
+
+
+def _plain_texts(values: Sequence[str]) -> bytes | None:
+    """Return an array of texts of ASCII that are not long, all encoded at once; None where one is not so."""
+    lengths = list(map(len, values))
+    if not values or max(lengths) >= len(_SHORT) or not "".join(values).isascii():
+        return None
+    pieces = [""] * (2 * len(values))
+    pieces[0::2] = map(_SHORT_AS_TEXT.__getitem__, lengths)
+    pieces[1::2] = values
+    # LATIN-1 writes each character as one byte: those of a length too.
+    return _HEAD.pack(1, 0, _TEXT, len(values), 1) + "".join(pieces).encode("latin-1")
 
 
 def documents(values: Sequence[str | None]) -> bytes:
@@ -61,7 +74,8 @@ def _numbers(kind: int, width: int, values: Sequence[int | None]) -> bytes:
         return _items(kind, [None if value is None else pack(value) for value in values])
     if not values:
         return _NO_ELEMENTS.pack(0, 0, kind)
-    pairs = chain.from_iterable(zip(repeat(width), values, strict=False))
+    pairs: list[int | None] = [width] * (2 * len(values))
+    pairs[1::2] = values
     return _HEAD.pack(1, 0, kind, len(values), 1) + _pairs(width, len(values)).pack(*pairs)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from syncer.model import Page
 from syncer.store import arrays
 from syncer.store.database import rows
 
-_SMALLEST_BIGINT, _LARGEST_BIGINT, _LARGEST_INTEGER = -(2**63), 2**63 - 1, 2**31 - 1
+_LARGEST_BIGINT, _LARGEST_INTEGER = 2**63 - 1, 2**31 - 1
 
 SEEN = """coalesce(file_ids, file_numbers::text[],
   ARRAY(SELECT (first_number + away)::text FROM unnest(file_offsets) AS o (away)))"""
@@ -66,21 +67,17 @@ WHERE source = %(source)s AND pull_id = %(pull)s AND generation = %(generation)s
 def seen(file_ids: Sequence[str]) -> dict[str, Any]:
     """Return the ids of a page as its row of the ledger holds them: most of an unchanged pull's writing.
 
-    Numbers that are near each other take four bytes each, others eight; texts that PostgreSQL would not write so when
-    asked for the number remain texts.
+    Numbers that are near each other take four bytes each, others eight. Whatever has a sign, a leading zero or anything
+    but digits remains text: it would not come back as it was.
     """
     held: dict[str, Any] = dict.fromkeys(("seen_ids", "seen_numbers", "first_number", "seen_offsets"))
-    as_texts = held | {"seen_ids": arrays.texts(file_ids)}
-    try:
-        numbers = list(map(int, file_ids))
-    except ValueError:
-        numbers = []
-    if not numbers or list(map(str, numbers)) != list(file_ids):
-        return as_texts
-    numbers.sort()
+    digits = "".join(file_ids)
+    if not (digits.isascii() and digits.isdigit()) or "0" in map(itemgetter(slice(1)), file_ids):
+        return held | {"seen_ids": arrays.texts(file_ids)}
+    numbers = sorted(map(int, file_ids))
     first, last = numbers[0], numbers[-1]
-    if first < _SMALLEST_BIGINT or last > _LARGEST_BIGINT:
-        return as_texts
+    if last > _LARGEST_BIGINT:
+        return held | {"seen_ids": arrays.texts(file_ids)}
     if last - first <= _LARGEST_INTEGER:
         return held | {"first_number": first, "seen_offsets": arrays.integers([number - first for number in numbers])}
     return held | {"seen_numbers": arrays.bigints(numbers)}
