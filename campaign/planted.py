@@ -75,18 +75,6 @@ FAULTS = (
         'SET {RENEWED} WHERE source = %(source)s AND %(epoch)s::bigint IS NOT NULL"',
     ),
     Fault(
-        "pages of new files without the fence",
-        "syncer/store/upsert.py",
-        "0::bigint AS known FROM fence)",
-        "0::bigint AS known)",
-    ),
-    Fault(
-        "a page asked for ahead goes in for another",
-        "syncer/pull/attempt.py",
-        "self.at_hand if self.at_hand and self.at_hand.page is page else pages.write(page)",
-        "self.at_hand or pages.write(page)",
-    ),
-    Fault(
         "empty page as the end",
         "syncer/pull/machine.py",
         "    if page.context is None:\n        return _proven(after,",
