@@ -147,7 +147,8 @@ def test_a_commit_that_is_lost_while_the_next_page_is_asked_for_loses_nothing(
     rig = simulated(SMALL, world=World(35), behaviour=behaviour)
     with held(rig, page) as pull:
         calls = rig.simulator.call_count
-        assert calls >= min(page + 1, 4)
+        # The second page of a first pull has a statement of its own, and the server prepares it first: it waits there.
+        assert calls >= (2 if page == 2 else min(page + 1, 4))
         pull.kill()
     assert isinstance(pull.error, DatabaseUnavailable)
     assert committed(rig) == page - 1
