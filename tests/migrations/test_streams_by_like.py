@@ -37,7 +37,8 @@ def test_names_have_the_streams_that_they_had(empty_database: str, pattern: str)
             INSERT INTO syncer.file (source, file_id, name, size_bytes, created_at, expires_at, first_seen_at,
                                      changed_at, gone_at, first_run)
             SELECT chr(97 + n % 3), n, %s, nullif(n % 7, 0), now() + n * interval '1 hour',
-                   now() - n * interval '1 day', now(), now(), CASE WHEN n % 10 = 0 THEN now() END, 1 FROM (VALUES (%s::int)) v (n)
+                   now() - n * interval '1 day', now(), now(), CASE WHEN n % 10 = 0 THEN now() END, 1
+            FROM (VALUES (%s::int)) v (n)
             """.replace("n % ", "n %% "),
             [(name, number) for number, name in enumerate(names(random.Random(1)))],
         )
