@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from syncer.cli.entry import interrupted
+from syncer.cli.entry import interrupted, loaded
 from syncer.errors import SettingsError, SyncerError
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def make_app(config: Path | None) -> App:
     from syncer.app import App
 
     _trace()
+    loaded()
     return App(settings)
 
 

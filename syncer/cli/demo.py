@@ -66,6 +66,7 @@ def demo(
 
 def _make_app(simulator: Simulator) -> App:
     from syncer.app import App
+    from syncer.cli.entry import loaded
     from syncer.cli.logs import configure
     from syncer.settings import load_settings
     from syncer.simulator import SECRET_ID, SECRET_KEY
@@ -80,6 +81,7 @@ def _make_app(simulator: Simulator) -> App:
     }
     settings = load_settings({name: os.environ[name] for name in _KEPT if name in os.environ} | own)
     configure(settings, level="error")  # the faults below are the point of the story; the daemon speaks again
+    loaded()
     return App(replace(settings, data_dir=settings.data_dir / "demo"))
 
 

@@ -10,8 +10,7 @@ import atexit
 import gc
 import sys
 
-# New objects at which Python looks for cycles, 700 by default: loading alone, which makes none, pays for two hundred
-# such searches, and each page of files for one or two.
+# New objects at which Python looks for cycles, 700 by default: each page of files would pay for one or two searches.
 _OBJECTS = 10_000
 
 _came: list[int] = []
@@ -19,7 +18,8 @@ _came: list[int] = []
 
 def main() -> None:
     """Run the command line; an interrupt that no command awaits ends it quietly, as a shell expects (130)."""
-    gc.set_threshold(_OBJECTS)
+    # Loading makes no cycles worth looking for: the searches would cost it a twentieth. `loaded` begins with them.
+    gc.disable()
     # At its end Python looks for cycles among all that was ever loaded, a fifth of a second, only to let memory go.
     atexit.register(gc.freeze)
     try:
@@ -33,6 +33,13 @@ def main() -> None:
         run()
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def loaded() -> None:
+    """Note that whatever is in memory stays: from now on Python looks for cycles, among what comes hereafter."""
+    gc.freeze()
+    gc.set_threshold(_OBJECTS)
+    gc.enable()
 
 
 def _interrupt(number: int, _frame: object) -> None:

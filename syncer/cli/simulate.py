@@ -78,7 +78,7 @@ def simulate(
 
 def _serve(simulator: Simulator) -> None:
     """Serve until SIGINT or SIGTERM; exit 2 if the address cannot be had."""
-    from syncer.cli.entry import interrupted
+    from syncer.cli.entry import interrupted, loaded
     from syncer.simulator import SECRET_ID, SECRET_KEY
 
     stop = threading.Event()
@@ -86,6 +86,7 @@ def _serve(simulator: Simulator) -> None:
         signal.signal(number, lambda *_: stop.set())
     if interrupted():
         stop.set()
+    loaded()
     try:
         simulator.up()
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import threading
 import weakref
@@ -11,7 +12,7 @@ import pytest
 
 from syncer.app import App
 from syncer.cli import entry
-from syncer.cli.common import stopping
+from syncer.cli.common import make_app, stopping
 from syncer.cli.simulate import _serve
 from syncer.settings import load_settings
 from syncer.simulator import Behaviour, Simulator, World
@@ -92,3 +93,20 @@ def test_a_signal_that_another_thread_gets_ends_a_simulator() -> None:
         _serve(Simulator(World(1), behaviour=Behaviour()))
     finally:
         signals_itself.join()
+
+
+def test_python_looks_for_cycles_as_soon_as_all_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[bool] = []
+
+    def command() -> None:
+        found.append(gc.isenabled())
+        make_app(None)
+        found.append(gc.isenabled())
+
+    monkeypatch.setattr("syncer.cli.main.main", command)
+    try:
+        entry.main()
+    finally:
+        gc.unfreeze()
+        gc.enable()
+    assert found == [False, True]
