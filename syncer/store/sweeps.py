@@ -54,16 +54,22 @@ _NEXT = """
 SELECT file_id FROM syncer.suspect WHERE source = %(source)s AND pull_id = %(pull)s ORDER BY file_id LIMIT %(limit)s
 """
 
-# A few files from here and there in the listing, so that no single deletion since takes them all.
+# A few files from here and there in the listing, so that no single deletion since takes them all. Pages are chosen by
+# their numbers alone: only those that were chosen are looked into.
 _CANARIES = f"""
-SELECT unnest(({SEEN})[1:2]) FROM (
-  SELECT DISTINCT ON (tile) * FROM (
-    SELECT file_ids, file_numbers, first_number, file_offsets, page, ntile(5) OVER (ORDER BY page) AS tile
-    FROM syncer.page
-    WHERE source = %(source)s AND pull_id = %(pull)s AND part = 'listing'
-      AND coalesce(cardinality(file_ids), cardinality(file_numbers), cardinality(file_offsets)) > 0
-      AND generation = (SELECT max(generation) FROM syncer.page WHERE source = %(source)s AND pull_id = %(pull)s)
-  ) AS listed ORDER BY tile, page
+SELECT unnest(seen[1:2]) FROM (
+  SELECT {SEEN} AS seen, page FROM syncer.page
+  WHERE source = %(source)s AND pull_id = %(pull)s AND part = 'listing'
+    AND generation = (SELECT max(generation) FROM syncer.page WHERE source = %(source)s AND pull_id = %(pull)s)
+    AND page = ANY (ARRAY(
+      SELECT min(page) FROM (
+        SELECT page, ntile(5) OVER (ORDER BY page) AS tile FROM syncer.page
+        WHERE source = %(source)s AND pull_id = %(pull)s AND part = 'listing'
+          AND coalesce(cardinality(file_ids), cardinality(file_numbers), cardinality(file_offsets)) > 0
+          AND generation = (SELECT max(generation) FROM syncer.page WHERE source = %(source)s AND pull_id = %(pull)s)
+      ) AS listed GROUP BY tile
+    ))
+  ORDER BY page
 ) AS spread
 """
 

@@ -28,6 +28,8 @@ from syncer.simulator import (
     lost_reply,
     on,
 )
+from syncer.store.database import connect
+from syncer.store.sweeps import canaries
 
 from .conftest import MakeRig, Rig
 from .deaths import Deaths
@@ -80,6 +82,21 @@ def test_ids_are_kept_as_they_are_and_as_numbers_or_what_lies_between_them_where
     rig.sync()
     assert states(rig) == {"live": 43, "vanished": 4}
     rig.assert_equals_listing()
+
+
+def test_canaries_are_from_here_and_there_in_the_last_listing(simulated: Simulated) -> None:
+    rig = simulated(SMALL, world=World(120))
+    rig.simulator.schedule = {3: lambda simulator: simulator.kill_contexts()}
+    pull = rig.sync().pull_id
+    shown = {
+        row["page"]: row["file_ids"] for row in rig.rows("SELECT page, file_ids FROM report.pages WHERE generation = 2")
+    }
+    with connect(rig.database, pinned=True) as connection:
+        assert canaries(connection, "default", pull) == [
+            file_id for page in (1, 4, 7, 9, 11) for file_id in shown[page][:2]
+        ]
+        rig.rows("UPDATE syncer.page SET file_ids = '{}', first_number = NULL, file_offsets = NULL RETURNING 1")
+        assert canaries(connection, "default", pull) == []
 
 
 def test_a_deleted_file_is_vanished_with_the_instant_and_kept(simulated: Simulated) -> None:

@@ -106,3 +106,18 @@ def test_it_says_of_any_ledger_what_it_said_before(empty_database: str, seed: in
     assert proofs(empty_database) == before
     downgrade(empty_database, BEFORE)
     assert proofs(empty_database) == before
+
+
+@pytest.mark.parametrize("revision", ["0028", "0031"])
+def test_an_id_is_a_number_where_the_number_is_written_so(empty_database: str, revision: str) -> None:
+    upgrade(empty_database, revision)
+    dice = random.Random(3)
+    some = ["".join(dice.choices("0123456789-", k=dice.randint(1, 21))) for _ in range(2000)]
+    near = [str(sign * LARGEST + step) for sign in (1, -1) for step in range(-3, 4)]
+    ids = [*ODD, *map(str, EDGE), *near, *(str(sign * 10**power) for sign in (1, -1) for power in range(21)), *some]
+    with psycopg.connect(empty_database) as connection:
+        found = connection.execute("SELECT id, syncer.id_number(id) FROM unnest(%s::text[]) id", (ids,)).fetchall()
+    for file_id, number in found:
+        digits = file_id.removeprefix("-")
+        canonical = digits.isascii() and digits.isdigit() and str(int(file_id)) == file_id
+        assert number == (int(file_id) if canonical and -LARGEST - 1 <= int(file_id) <= LARGEST else None), file_id
