@@ -11,7 +11,7 @@ import pytest
 
 from syncer.store.migrate import downgrade, upgrade
 
-BEFORE, AFTER = "0028", "0029"
+BEFORE, AFTER = "0028", "0032"
 NOW = datetime(2026, 3, 28, 12, tzinfo=UTC)
 FILE = """
 INSERT INTO syncer.file (source, file_id, name, size_bytes, created_at, expires_at, first_seen_at, changed_at, gone_at,
