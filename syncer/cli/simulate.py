@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-import threading
+import time
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from syncer.simulator import Simulator
 
 
-# A signal that another thread happens to get wakes nobody here, as one that follows SIGCONT at once often does: the
-# handler runs when this thread next wakes by itself.
+# The system gives a signal to any thread that is awake: then this one learns of it only when it next wakes by itself.
 _GLANCE_SECONDS = 0.2
 
 
@@ -79,13 +78,14 @@ def simulate(
 def _serve(simulator: Simulator) -> None:
     """Serve until SIGINT or SIGTERM; exit 2 if the address cannot be had."""
     from syncer.cli.entry import interrupted, loaded
+    from syncer.pull.waiting import StopRequest
     from syncer.simulator import SECRET_ID, SECRET_KEY
 
-    stop = threading.Event()
+    stop = StopRequest()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda number, _: stop(number))
     if interrupted():
-        stop.set()
+        stop()
     loaded()
     try:
         simulator.up()
@@ -101,7 +101,7 @@ def _serve(simulator: Simulator) -> None:
             err=True,
         )
         sys.stderr.flush()
-        while not stop.wait(_GLANCE_SECONDS):
-            pass
+        while not stop.asked():
+            time.sleep(_GLANCE_SECONDS)
     finally:
         simulator.down()

@@ -21,6 +21,8 @@ from syncer.store.pages import Checkpoint, Claim
 from syncer.store.pulls import End, Ending, Loss, Scope, Settled, StoredPull, Turn
 from syncer.tracing import Span, span
 
+# A run stops to believe that files are new once it was so often mistaken.
+_MOST_MISTAKES = 3
 # Seconds of waiting for quota that are worth a write of their own with a page.
 _WAIT_TOLD = 30.0
 
@@ -86,8 +88,7 @@ class Attempt:
         self.listed = pulls.listed(connection, claim.source, stored.pull_id, stored.generation)
         self.state = _state_of(plan.kind, stored)
         self.at_hand: pages.Written | None = None
-        # Whether the page before was of new files only. Until a full pull has finished, the next will be as well.
-        self.all_new = False
+        self.only_new, self.mistakes = False, 0
         self.seen = ContextsSeen(ledger.contexts_given_out(connection, claim.source, stored.pull_id, stored.generation))
 
     def carry_out(self) -> tuple[str, str | None, SyncerError | None]:
@@ -144,6 +145,7 @@ class Attempt:
             self._turn(after)
             return
         written = self.at_hand if self.at_hand and self.at_hand.page is page else pages.write(page)
+        believed_new = self._believed_new()
         fate = pages.commit_page(
             self.connection,
             self.claim,
@@ -151,11 +153,13 @@ class Attempt:
             written,
             settled_run=self.known.run_id,
             calls=self._new_calls(least_wait=_WAIT_TOLD),
-            all_new=self.all_new and not self.known.full,
+            believed_new=believed_new,
             meanwhile=self._meanwhile(after),
         )
+        self.only_new = 0 < fate.inserted == len(page.files)
+        self.mistakes += believed_new and not self.only_new
         self.seen.add(token)
-        self.state, self.all_new = after, fate.inserted == len(page.files)
+        self.state = after
         self.listed += page.entries
         if after.phase is Phase.TAIL:
             met = ledger.listed_before(self.connection, self.claim.source, self.pull_id, after.generation, page)
@@ -184,6 +188,13 @@ class Attempt:
             self.at_hand = None if page is None else pages.write(page)
 
         return meanwhile
+
+    def _believed_new(self) -> bool:
+        """Return whether the files of the next page are likely to be new: those of the page before were.
+
+        Once a full pull of this scope has settled most files are known, and each mistake leaves a page of dead rows.
+        """
+        return self.only_new and not self.known.full and self.mistakes < _MOST_MISTAKES
 
     def _context_hash(self) -> bytes | None:
         return ledger.context_hash(self.state.context)
@@ -228,7 +239,7 @@ class Attempt:
         )
         if state.generation != self.state.generation:
             self.listed = 0
-        self.state, self.seen, self.all_new = state, ContextsSeen(), False
+        self.state, self.seen, self.only_new = state, ContextsSeen(), False
         if isinstance(after, GiveUp):
             raise Endless(after.message)
         self._report()

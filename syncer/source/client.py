@@ -90,6 +90,7 @@ class VodSource:
             "SecretId": secret_id,
             "SignatureMethod": self._signature_method.value,
         } | ({"Token": token} if token else {})
+        self._common_query = encode(self._common)
         self._secret_key = secret_key
         self._hidden = _spellings(secret_id, secret_key, token)
         self._limiter = limiter
@@ -248,9 +249,10 @@ class VodSource:
         return outcome
 
     def _signed_query(self, params: Mapping[str, str], timestamp: int, nonce: int) -> str:
-        every = {**self._common, **params, "Timestamp": str(timestamp), "Nonce": str(nonce)}
-        text = string_to_sign("GET", self._signed_host, self._path, every)
-        return encode({**every, "Signature": signature(self._secret_key, text, self._signature_method)})
+        own = {**params, "Timestamp": str(timestamp), "Nonce": str(nonce)}
+        text = string_to_sign("GET", self._signed_host, self._path, {**self._common, **own})
+        own["Signature"] = signature(self._secret_key, text, self._signature_method)
+        return f"{self._common_query}&{encode(own)}"
 
     def _read(self, reply: Reply | Fault) -> Page | ApiError | Fault:
         """Read a response: a code in its body counts for more than its HTTP status, a page only in a 2xx."""

@@ -7,9 +7,8 @@ import hmac
 from base64 import b64encode
 from collections.abc import Mapping
 from enum import StrEnum
-from functools import lru_cache
 from typing import Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 HttpMethod = Literal["GET", "POST"]
 
@@ -49,9 +48,4 @@ def encode(params: Mapping[str, str]) -> str:
 
     Everything that is not unreserved is percent-encoded as UTF-8, a space too: a bare `+` would arrive as a space.
     """
-    return "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in params.items())
-
-
-@lru_cache(maxsize=256)
-def _quoted(text: str) -> str:
-    return quote(text, safe="")
+    return urlencode(params, quote_via=quote)

@@ -17,9 +17,10 @@ def sample(connection: sa.Connection, watch: Watch, limit: int) -> list[str]:
     # The streams of those that are chosen, and not of all that there are to choose from.
     sql = f"""
     SELECT coalesce(report.name_prefix(name), name) FROM (
-      SELECT f.name FROM syncer.file f WHERE {condition} AND f.name IS NOT NULL
-      ORDER BY hashtext(f.file_id), f.file_id LIMIT %(limit)s
-    ) chosen
+      SELECT f.name, hashtext(f.file_id) AS place, f.file_id FROM syncer.file f
+      WHERE {condition} AND f.name IS NOT NULL
+      ORDER BY place, f.file_id LIMIT %(limit)s
+    ) chosen ORDER BY place, file_id
     """
     return list(rows(connection, sql, **parameters, limit=limit).scalars())
 

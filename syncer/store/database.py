@@ -169,8 +169,7 @@ def patiently(
 ) -> _Answer:
     """Let `rows` or `direct.row` run a statement again when another, of the same files or totals, was in its way.
 
-    `first` is what to try before: a cheaper statement with the same answer, which what is stored may stand in the way
-    of.
+    `first` is a cheaper statement, tried once: if a row that is stored stops it, `sql` is run.
     """
     for trial in range(_TRIES - 1):
         try:

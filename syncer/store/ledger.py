@@ -67,12 +67,12 @@ WHERE source = %(source)s AND pull_id = %(pull)s AND generation = %(generation)s
 def seen(file_ids: Sequence[str]) -> dict[str, Any]:
     """Return the ids of a page as its row of the ledger holds them: most of an unchanged pull's writing.
 
-    Numbers that are near each other take four bytes each, others eight. Whatever has a sign, a leading zero or anything
-    but digits remains text: it would not come back as it was.
+    Numbers that are near each other take four bytes each, others eight. Whatever has a sign, a leading zero, anything
+    but digits or too many of them remains text: it would not come back as it was.
     """
     held: dict[str, Any] = dict.fromkeys(("seen_ids", "seen_numbers", "first_number", "seen_offsets"))
     digits = "".join(file_ids)
-    if not (digits.isascii() and digits.isdigit()) or "0" in map(itemgetter(slice(1)), file_ids):
+    if not all(file_ids) or not (digits.isascii() and digits.isdigit()) or "0" in map(itemgetter(slice(1)), file_ids):
         return held | {"seen_ids": arrays.texts(file_ids)}
     numbers = sorted(map(int, file_ids))
     first, last = numbers[0], numbers[-1]

@@ -115,14 +115,14 @@ def commit_page(
     *,
     settled_run: int,
     calls: Calls,
-    all_new: bool = False,
+    believed_new: bool = False,
     meanwhile: Callable[[], None] | None = None,
 ) -> Fate:
     """Commit one page of a pull: afterwards its files are visible and the checkpoint stands behind it, or neither.
 
     `settled_run` is the run of the last cleanly finished pull of this scope (0 for none), `calls` what the API
-    calls since the last commit came to. `all_new` says that none of the files is likely to be stored: then they are
-    not looked up first, and the page is tried again when one is. `meanwhile` is called while the database is at work,
+    calls since the last commit came to. `believed_new` says that none of the files is likely to be stored: then they
+    are not looked up first, and the page is committed again, as any other, when one is. `meanwhile` is called while the database is at work,
     which it must not use, and again if the page has to be tried again. Raises Fenced when the source was taken over;
     then nothing was written.
     """
@@ -133,7 +133,7 @@ def commit_page(
         row,
         connection,
         _commit_page(odd=odd, told=told),
-        first=_commit_page(odd=False, told=told, all_new=True) if all_new and not odd else None,
+        first=_commit_page(odd=False, told=told, believed_new=True) if believed_new and not odd else None,
         meanwhile=meanwhile,
         **written.parameters,
         **counters.parameters(calls),
@@ -195,9 +195,10 @@ def commit_confirmed(connection: sa.Connection, claim: Claim, page: Page) -> Non
 
 
 @cache
-def _commit_page(*, odd: bool, told: bool, all_new: bool = False) -> str:
+def _commit_page(*, odd: bool, told: bool, believed_new: bool = False) -> str:
     """Return the statement that commits a page; most are spared the members for what is `odd` or to be `told`."""
-    members = [_PAGE_FENCE, upsert.new_files() if all_new else upsert.files(odd=odd), _LEDGER]
+    assert not (odd and believed_new)
+    members = [_PAGE_FENCE, upsert.new_files() if believed_new else upsert.files(odd=odd), _LEDGER]
     members += [upsert.REFUSED] if odd else []
     members += [f"counted AS ({counters.add(counters.FROM_CALLS)})"] if told else []
     return f"WITH {', '.join(members)} {_CHECKPOINT}"

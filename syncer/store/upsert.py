@@ -137,9 +137,9 @@ counts AS MATERIALIZED (SELECT %(distinct)s::bigint AS inserted, 0::bigint AS up
 
 @cache
 def new_files() -> str:
-    """Return the members that store a page's files where all are believed to be new, for two thirds of the cost.
+    """Return the members that store a page's files where all are believed to be new.
 
-    None of their fields is unreadable. If any of the files is stored, the statement fails and writes nothing.
+    They are not looked up: if any is stored, the statement fails and writes nothing. For pages without an odd entry.
     """
     return _NEW_FILES.format(columns=_each("{c}"), unnested=_unnested())
 

@@ -46,7 +46,7 @@ def test_an_unchanged_page_writes_its_ledger_and_looks_each_file_up_once(own_ser
     rig.database = rig.environ["SYNCER_DATABASE_URL"] = own_server
     rig.sync()
     loaded = counted(own_server)
-    assert loaded["looked_up"] <= 1.2 * 100 * PAGES, "a first page, and the day's inventory"
+    assert loaded["looked_up"] <= 3 * 100, "the first page's files"
     assert loaded["dead"] == 0
     marks: list[dict[str, int]] = []
 

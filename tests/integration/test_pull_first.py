@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -98,6 +99,48 @@ def test_a_listing_that_begins_anew_finds_its_files_known(simulated: Simulated) 
     # Five pages, then five known ones, and the page after these is not yet believed to be new.
     assert committed(sent) == (1 + 6, 4 + 4)
     rig.assert_equals_listing()
+
+
+def test_a_rejected_entry_of_a_page_behind_new_ones_is_kept(simulated: Simulated) -> None:
+    rig = simulated(SMALL, world=World(100))
+    world = rig.simulator.world
+    world.change(world.ids()[::-1][25], size=-5)
+    totals = rig.sync().totals
+    assert (totals["inserted"], totals["rejected"]) == (100, 1)
+    assert [row["page"] for row in rig.rows("SELECT page FROM report.rejected")] == [3]
+
+
+def test_files_bear_the_run_that_found_them(simulated: Simulated) -> None:
+    rig = simulated(SMALL, world=World(40))
+    rig.sync()
+    found = rig.rows("SELECT DISTINCT f.first_run, r.kind FROM syncer.file f JOIN syncer.run r ON r.run_id = first_run")
+    assert [row["kind"] for row in found] == ["full"]
+
+
+def test_the_page_at_hand_goes_in_for_no_other(simulated: Simulated) -> None:
+    """Now and then there is a slot for the next page, and none for the one after it."""
+    rig = simulated({**SMALL, "calls_per_minute": "600"}, world=World(60))
+    rig.sync(on_page=at(3, lambda: time.sleep(0.35)))
+    rig.assert_equals_listing()
+
+
+def test_a_run_that_was_often_mistaken_looks_every_file_up(simulated: Simulated) -> None:
+    rig = simulated(SMALL, world=World(200))
+    newest_first = rig.simulator.world.ids()[::-1]
+    look_up(rig, newest_first[25::20])  # one of every other page
+    with before_statement(0, lambda: None) as sent:
+        assert rig.sync().totals["unchanged"] == 9
+    # Mistaken on pages 3, 5 and 7, of which each is committed again.
+    assert committed(sent) == (19, 4)
+    rig.assert_equals_listing()
+
+
+def test_an_empty_page_says_nothing_of_the_next(simulated: Simulated) -> None:
+    rig = simulated(SMALL, world=World(60), faults=on([3], Fault(Kind.EMPTY_PAGE)))
+    look_up(rig, rig.simulator.world.ids())
+    with before_statement(0, lambda: None) as sent:
+        rig.sync()
+    assert committed(sent) == (7, 0)
 
 
 @pytest.mark.parametrize("kind", [Kind.DUPLICATES, Kind.EMPTY_PAGE])

@@ -84,18 +84,27 @@ def test_ids_are_kept_as_they_are_and_as_numbers_or_what_lies_between_them_where
     rig.assert_equals_listing()
 
 
-def test_canaries_are_from_here_and_there_in_the_last_listing(simulated: Simulated) -> None:
-    rig = simulated(SMALL, world=World(120))
+@pytest.mark.parametrize("random_ids", [False, True])
+def test_canaries_are_from_here_and_there_in_the_last_listing(simulated: Simulated, random_ids: bool) -> None:
+    rig = simulated(SMALL, world=World(120, random_ids=random_ids))
     rig.simulator.schedule = {3: lambda simulator: simulator.kill_contexts()}
     pull = rig.sync().pull_id
     shown = {
         row["page"]: row["file_ids"] for row in rig.rows("SELECT page, file_ids FROM report.pages WHERE generation = 2")
     }
+    as_texts = (
+        "UPDATE syncer.page SET first_number = NULL, file_offsets = NULL, file_numbers = NULL, file_ids = {}"
+        " WHERE page <= {} RETURNING 1"
+    )
     with connect(rig.database, pinned=True) as connection:
         assert canaries(connection, "default", pull) == [
             file_id for page in (1, 4, 7, 9, 11) for file_id in shown[page][:2]
         ]
-        rig.rows("UPDATE syncer.page SET file_ids = '{}', first_number = NULL, file_offsets = NULL RETURNING 1")
+        rig.rows(as_texts.format("ARRAY['a-' || page, 'b-' || page, 'c']", 4))
+        assert canaries(connection, "default", pull)[:4] == ["a-1", "b-1", "a-4", "b-4"]
+        rig.rows(as_texts.format("'{}'", 1))
+        assert canaries(connection, "default", pull)[:2] == ["a-2", "b-2"]
+        rig.rows(as_texts.format("'{}'", 100))
         assert canaries(connection, "default", pull) == []
 
 

@@ -33,8 +33,8 @@ def test_an_array_holds_every_text_and_no_other(texts: list[str | None]) -> None
 
 
 def test_a_long_text_beside_short_ones_is_written_like_them() -> None:
-    texts = ["a" * 511, "b" * 512, "", "冷备" * 1000]
-    assert parsed(TEXT_ARRAY, arrays.texts(texts), 4) == texts
+    for texts in (["a" * 511, "b" * 512, "", "冷备" * 1000], ["a" * 511, "b" * 512, ""], ["a" * 511, ""], ["a\xff", "b"]):
+        assert parsed(TEXT_ARRAY, arrays.texts(texts), len(texts)) == texts
 
 
 @given(st.lists(st.none() | st.dictionaries(st.text("ab冷"), st.integers())))
@@ -56,6 +56,7 @@ FAR, NEAR, TEXT = "seen_numbers", "seen_offsets", "seen_ids"
         (["12"], NEAR),
         (["-7", "1"], TEXT),
         (["0", "1"], TEXT),
+        (["", "1"], TEXT),
         (["9223372036854775807", "1"], FAR),
         (["9223372036854775808", "9223372036854775807"], TEXT),
         (["5285890784246869930", "0012"], TEXT),
