@@ -122,9 +122,9 @@ def commit_page(
 
     `settled_run` is the run of the last cleanly finished pull of this scope (0 for none), `calls` what the API
     calls since the last commit came to. `believed_new` says that none of the files is likely to be stored: then they
-    are not looked up first, and the page is committed again, as any other, when one is. `meanwhile` is called while the database is at work,
-    which it must not use, and again if the page has to be tried again. Raises Fenced when the source was taken over;
-    then nothing was written.
+    are not looked up first, and the page is committed again, as any other, when one is. `meanwhile` is called while
+    the database is at work, which it must not use, and again if the page has to be tried again. Raises Fenced when the
+    source was taken over; then nothing was written.
     """
     page = written.page
     odd, told = bool(page.rejected), counters.is_worth_telling(calls)

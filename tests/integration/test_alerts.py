@@ -19,11 +19,23 @@ from syncer.alerts.dispatch import send_due
 from syncer.errors import SettingsError
 from syncer.settings import Tier, load_settings
 from syncer.store.alert_files import Watch, count, count_since
+from syncer.store.alert_groups import sample
 from syncer.store.alert_marks import Mark
 from syncer.store.database import connect
 
 from .place import DAY, HOUR, Place, kinds
 from .recipients import Inbox, inboxes
+
+
+def test_a_sample_of_names_is_from_all_over_and_the_same_each_time(place: Place) -> None:
+    for number in range(100):
+        place.file(f"file-{number:03}", DAY)
+    watch = Watch("a", "expiring", span=2 * DAY)
+    with connect(place.url) as connection:
+        chosen = sample(connection, watch, 20)
+        assert chosen == sample(connection, watch, 20)
+    numbers = sorted(int(name.removeprefix("file-")) for name in chosen)
+    assert (len(set(numbers)), numbers[5] < 50 < numbers[14]) == (20, True)
 
 
 def test_a_first_run_over_an_old_account_sends_one_digest_a_tier(place: Place, inbox: Inbox) -> None:

@@ -33,7 +33,12 @@ def test_an_array_holds_every_text_and_no_other(texts: list[str | None]) -> None
 
 
 def test_a_long_text_beside_short_ones_is_written_like_them() -> None:
-    for texts in (["a" * 511, "b" * 512, "", "冷备" * 1000], ["a" * 511, "b" * 512, ""], ["a" * 511, ""], ["a\xff", "b"]):
+    for texts in (
+        ["a" * 511, "b" * 512, "", "冷备" * 1000],
+        ["a" * 511, "b" * 512, ""],
+        ["a" * 511, ""],
+        ["a\xff", "b"],
+    ):
         assert parsed(TEXT_ARRAY, arrays.texts(texts), len(texts)) == texts
 
 
