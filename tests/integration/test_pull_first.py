@@ -119,8 +119,8 @@ def test_files_bear_the_run_that_found_them(simulated: Simulated) -> None:
 
 def test_the_page_at_hand_goes_in_for_no_other(simulated: Simulated) -> None:
     """Now and then there is a slot for the next page, and none for the one after it."""
-    rig = simulated({**SMALL, "calls_per_minute": "600"}, world=World(60))
-    rig.sync(on_page=at(3, lambda: time.sleep(0.35)))
+    rig = simulated({**SMALL, "calls_per_minute": "600"}, world=World(100))
+    rig.sync(on_page=lambda progress: time.sleep(0.35 if progress.page % 3 == 0 else 0))
     rig.assert_equals_listing()
 
 
