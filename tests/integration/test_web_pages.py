@@ -144,7 +144,8 @@ def test_no_name_breaks_out_of_any_page(page: Page, rig: Rig, lang: str) -> None
 
 def test_addresses_that_mean_nothing_are_told_so(page: Page, rig: Rig) -> None:
     rig.sync()
-    missing = ("/file?source=default&id=nope", "/file", "/alert?id=999", "/pull?source=default&id=999", "/?source=nope")
+    no_alert, no_pull = "/alert?id=999999999", "/pull?source=default&id=999999999"
+    missing = ("/file?source=default&id=nope", "/file", no_alert, no_pull, "/?source=nope")
     for path in (*missing, "/export/nope.csv", "/sources/", "/file/../../etc/passwd", "/static/style.css"):
         assert page.get(path).status_code == 404, path
     wrong = ("/alert?id=x", "/alert?id=-1", "/alert?id=" + "9" * 30, "/alert", "/pull?source=default&id=1.5")
@@ -322,7 +323,7 @@ def test_an_alert_shows_its_files_and_is_acknowledged_by_its_form_alone(page: Pa
     after = page.html(f"/alert?id={number}")
     assert "by Ann <b>" in after.text
     assert "form" not in {tag for tag, _ in after.tags}
-    assert page.post("/alert/acknowledge", data={**form, "id": "999"}, headers=here).status_code == 404
+    assert page.post("/alert/acknowledge", data={**form, "id": str(number + 1_000)}, headers=here).status_code == 404
     assert page.post("/alert/acknowledge", data={**form, "id": "x"}, headers=here).status_code == 400
     downloaded = page.get(f"/export/alert_files.csv?source=default&alert_id={number}").text
     assert len(downloaded.splitlines()) == 131
