@@ -157,7 +157,7 @@ class Attempt:
             meanwhile=self._meanwhile(after),
         )
         self.only_new = 0 < fate.inserted == len(page.files)
-        self.mistakes += believed_new and not self.only_new
+        self.mistakes += believed_new and fate.inserted < len(page.files)
         self.seen.add(token)
         self.state = after
         self.listed += page.entries

@@ -143,6 +143,14 @@ def test_an_empty_page_says_nothing_of_the_next(simulated: Simulated) -> None:
     assert committed(sent) == (7, 0)
 
 
+def test_empty_pages_are_no_mistakes(simulated: Simulated) -> None:
+    rig = simulated(SMALL, world=World(200), faults=on([3, 6, 9], Fault(Kind.EMPTY_PAGE)))
+    with before_statement(0, lambda: None) as sent:
+        assert rig.sync().totals["inserted"] == 200
+    # Looked up are the files of the first page, and of each behind an empty one.
+    assert committed(sent) == (4, 19)
+
+
 @pytest.mark.parametrize("kind", [Kind.DUPLICATES, Kind.EMPTY_PAGE])
 def test_odd_pages_in_between_change_nothing(simulated: Simulated, kind: Kind) -> None:
     rig = simulated(SMALL, world=World(100), faults=on([3, 4, 7], Fault(kind, count=4)))
