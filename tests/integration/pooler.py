@@ -44,8 +44,20 @@ class Pooler:
         (self._home / "pid").unlink(missing_ok=True)
 
     def drop_server_sessions(self) -> None:
-        """Let it close its sessions at the server as soon as their transactions end, as it does when they grow old."""
+        """Let it close its sessions at the server as soon as their transactions end.
+
+        One that is still logging in is closed at once, for which the pooler turns clients away for 15 seconds: nobody
+        may be using it meanwhile.
+        """
         self._order("RECONNECT")
+
+    def use_sessions_once(self) -> None:
+        """Let it close every session at the server with its first transaction from now on, as if all had grown old."""
+        self._order("SET server_lifetime = 0")
+
+    def session_count(self) -> int:
+        """Return how many sessions at the server it has opened so far, by its log."""
+        return (self._home / "log").read_text().count("new connection to server")
 
     def drop_clients(self) -> None:
         """Let it close every connection of its clients, and take new ones."""

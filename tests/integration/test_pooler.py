@@ -98,11 +98,14 @@ def test_a_living_holder_is_not_succeeded_when_the_pooler_closes_its_sessions(
     try:
         for each in daemons:
             each.wait_for("sources_scheduled")
-        ends_at = time.monotonic() + 90
-        while not any(each.events("pull_finished", kind="full") for each in daemons):
-            assert time.monotonic() < ends_at, "".join(each.stderr for each in daemons)
-            pooler.drop_server_sessions()
-            time.sleep(0.2)
+        eventually(lambda: simulator.call_count >= 3, "three calls")
+        pooler.use_sessions_once()
+        eventually(
+            lambda: any(each.events("pull_finished", kind="full") for each in daemons),
+            "the end of the pull",
+            seconds=90,
+        )
+        assert pooler.session_count() > 20, "a session a page at least"
         for each in daemons:
             assert each.events("taken_from_the_dead") == []
             assert each.events("pull_failed") == []
