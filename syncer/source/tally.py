@@ -28,12 +28,16 @@ class Tally:
         Seconds waited that are all there is to tell beside answers with a page are left for later while they are
         fewer than `least_wait`: a total of them is no worse for it, and a page is cheaper to commit.
         """
-        fresh = self.outcomes - self._outcomes_taken
-        del fresh[SUCCESS]
+        taken = self._outcomes_taken
+        fresh = {
+            name: count - taken[name]
+            for name, count in self.outcomes.items()
+            if name != SUCCESS and count > taken[name]
+        }
         retries, waited = self.retries - self._taken.retries, self.waited - self._taken.quota_wait_seconds
         if not fresh and not retries and waited < least_wait:
             waited = 0.0
-        calls = Calls(self.made - self._taken.made, dict(fresh), retries, waited)
-        self._outcomes_taken = self.outcomes.copy()
+        calls = Calls(self.made - self._taken.made, fresh, retries, waited)
+        taken.update(fresh)
         self._taken = Calls(self.made, {}, self.retries, self._taken.quota_wait_seconds + waited)
         return calls
