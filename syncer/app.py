@@ -215,10 +215,9 @@ def _limiter(settings: SourceSettings, connection: Connection | None, waiting: W
         try_acquire=lambda interactive: quota.try_acquire(
             connection, account, calls_per_minute=per_minute, interactive=interactive
         ),
-        take=lambda most: quota.take_due(connection, account, calls_per_minute=per_minute, most=most),
+        take=lambda: quota.take(connection, account, calls_per_minute=per_minute),
         step_back=lambda: quota.step_back(connection, account),
         sleep=waiting,
-        monotonic=time.monotonic,
         grant_seconds=quota.GRANT_SECONDS,
     )
 

@@ -158,14 +158,14 @@ class VodSource:
         It neither waits nor raises, makes one attempt however often it is called before that `list_page`, and none
         once the grant is too old. It returns the attempt's page, if any.
         """
-        good_until = self._limiter.acquire_at_once()
-        if good_until is None:
+        granted_at = self._monotonic()
+        if not self._limiter.acquire_at_once():
             return None
         params = _listing(order, prefix, page_size, context)
 
         def ask() -> Page | None:
             if self._ahead is None:
-                if self._monotonic() > good_until:
+                if self._monotonic() - granted_at > self._limiter.grant_seconds:
                     return None
                 self._ahead = _Ahead(params, self._attempt(params))
             return self._ahead.outcome if isinstance(self._ahead.outcome, Page) else None

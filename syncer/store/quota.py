@@ -15,10 +15,6 @@ _CREDIT_SECONDS = 0.3
 GRANT_SECONDS = 0.2
 """How old a grant may be when the call is made, where something comes between: within the other half."""
 _FORGETTABLE_SECONDS = 1
-# Where a process cannot use up its quota it takes several slots that are due with one update: as many as come due in
-# so many seconds, and no more than it can use before they grow old.
-_AT_ONCE_SECONDS = 0.02
-_MOST_AT_ONCE = 16
 # After a 4400 all processes of the account pause this long: the window is a minute, and somebody else uses it too.
 _STEP_BACK_SECONDS = 20.0
 
@@ -28,10 +24,9 @@ _STEP_BACK_SECONDS = 20.0
 _TAKE = f"""
 UPDATE syncer.quota SET
   next_at = greatest(next_at, clock_timestamp() - interval '{_CREDIT_SECONDS} seconds')
-            + make_interval(secs => %(spacing)s::float8 * %(slots)s::integer),
-  calls = calls + %(slots)s::integer
-WHERE account = %(account)s
-  AND next_at + make_interval(secs => %(spacing)s::float8 * (%(slots)s::integer - 1)) <= clock_timestamp()
+            + make_interval(secs => %(spacing)s),
+  calls = calls + 1
+WHERE account = %(account)s AND next_at <= clock_timestamp()
   AND (%(interactive)s OR reserved_until IS NULL OR reserved_until <= clock_timestamp())
 RETURNING set_config(
   'synchronous_commit',
@@ -69,25 +64,10 @@ def spacing(calls_per_minute: int) -> float:
     return (60.0 + SLACK_SECONDS) / calls_per_minute
 
 
-def slots_at_once(calls_per_minute: int) -> int:
-    """Return how many slots a process takes at once that is behind its quota: 1 below some thousand calls a minute."""
-    return min(max(int(_AT_ONCE_SECONDS / spacing(calls_per_minute)), 1), _MOST_AT_ONCE)
-
-
-def take(
-    connection: sa.Connection, account: str, *, calls_per_minute: int, interactive: bool = False, slots: int = 1
-) -> bool:
-    """Take the next `slots` if all of them are due; return whether they were granted."""
+def take(connection: sa.Connection, account: str, *, calls_per_minute: int, interactive: bool = False) -> bool:
+    """Take the next slot if it is due; return whether it was granted."""
     gap = spacing(calls_per_minute)
-    return row(connection, _TAKE, account=account, spacing=gap, slots=slots, interactive=interactive) is not None
-
-
-def take_due(connection: sa.Connection, account: str, *, calls_per_minute: int, most: int) -> int:
-    """Take the next slot if it is due, or `most` if all of them are and are near enough; return how many."""
-    for slots in sorted({min(most, slots_at_once(calls_per_minute)), 1}, reverse=True):
-        if take(connection, account, calls_per_minute=calls_per_minute, slots=slots):
-            return slots
-    return 0
+    return row(connection, _TAKE, account=account, spacing=gap, interactive=interactive) is not None
 
 
 def try_acquire(connection: sa.Connection, account: str, *, calls_per_minute: int, interactive: bool) -> float:

@@ -149,50 +149,6 @@ def test_only_slots_that_are_near_each_other_do_not_wait_for_the_disk(database: 
         for account, gap, waits in (("near", 0.606, "off"), ("far", 6.06, "on")):
             quota.try_acquire(connection, account, calls_per_minute=10**6, interactive=False)
             time.sleep(0.01)
-            taken = row(connection, quota._TAKE, account=account, spacing=gap, slots=1, interactive=False)
+            taken = row(connection, quota._TAKE, account=account, spacing=gap, interactive=False)
             assert taken == (waits,)
             assert row(connection, "SHOW synchronous_commit") == ("on",), "it holds for the slot alone"
-
-
-@pytest.mark.parametrize(("per_minute", "slots"), [(60, 1), (100, 1), (3000, 1), (6100, 2), (30_000, 9), (10**6, 16)])
-def test_slots_are_taken_at_once_only_where_they_are_near_each_other(per_minute: int, slots: int) -> None:
-    assert quota.slots_at_once(per_minute) == slots
-
-
-def test_slots_taken_at_once_are_all_due_and_all_counted(database: str) -> None:
-    with connect(database) as connection:
-
-        def granted(slots: int, *, overdue: float) -> bool:
-            """Take slots a second apart, the first of which was due so many seconds ago."""
-            at = "clock_timestamp() - make_interval(secs => %(overdue)s)"
-            row(connection, f"UPDATE syncer.quota SET next_at = {at}, calls = 0", overdue=overdue)
-            return quota.take(connection, "a", calls_per_minute=60, slots=slots)
-
-        def state() -> tuple[int, float]:
-            """Return the calls counted, and how far the next slot is."""
-            found = row(
-                connection,
-                "SELECT calls::integer, extract(epoch FROM next_at - clock_timestamp())::float8 FROM syncer.quota",
-            )
-            assert found is not None
-            return found[0], found[1]
-
-        quota.try_acquire(connection, "a", calls_per_minute=60, interactive=False)
-        assert not granted(2, overdue=0.5), "the second is not due"
-        assert state()[0] == 0
-        assert not granted(3, overdue=1.5)
-        assert granted(3, overdue=2.5)
-        calls, ahead = state()
-        assert calls == 3
-        assert ahead == pytest.approx(3 * quota.spacing(60) - quota._CREDIT_SECONDS, abs=0.25), "as by three takes"
-
-
-def test_a_process_behind_its_quota_takes_several_slots_and_else_one(database: str) -> None:
-    with connect(database) as connection:
-        quota.try_acquire(connection, "a", calls_per_minute=10**6, interactive=False)
-        time.sleep(0.01)
-        taken = [quota.take_due(connection, "a", calls_per_minute=10**6, most=most) for most in (5, 99)]
-        assert taken == [5, 16]
-        row(connection, "UPDATE syncer.quota SET next_at = clock_timestamp()")
-        assert quota.take_due(connection, "a", calls_per_minute=60, most=99) == 1
-        assert quota.take_due(connection, "a", calls_per_minute=60, most=99) == 0

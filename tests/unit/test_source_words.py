@@ -188,14 +188,7 @@ def test_a_quota_is_asked_until_it_grants_and_the_waits_are_counted() -> None:
         asked.append(interactive)
         return next(answers)
 
-    limiter = QuotaLimiter(
-        try_acquire,
-        lambda _: 1,
-        lambda: slept.append(-1),
-        slept.append,
-        monotonic=lambda: 0.0,
-        grant_seconds=0.2,
-    )
+    limiter = QuotaLimiter(try_acquire, lambda: True, lambda: slept.append(-1), slept.append, grant_seconds=0.2)
     limiter.acquire(interactive=True)
     limiter.acquire(interactive=False)
     limiter.step_back()
