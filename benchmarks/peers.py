@@ -30,7 +30,7 @@ from syncer.simulator import SECRET_ID, SECRET_KEY
 
 HERE = Path(__file__).resolve().parent
 ENVIRONMENTS = Path(os.environ.get("BENCHMARK_PEERS", HERE.parent / ".benchmark-peers"))
-UNCHANGED = 2  # five, as `pulls.py` plays, would make an hour of it: the peers are slow
+UNCHANGED = 5
 
 
 def main() -> None:

@@ -92,6 +92,13 @@ def test_a_circle_ends_the_listing_with_a_sentence() -> None:
     )
 
 
+def test_the_last_page_of_a_tail_proves_nothing_by_itself() -> None:
+    tail = replace(BUSY, phase=Phase.TAIL)
+    after = machine.on_page(tail, page(9, context=None), seen_before=False)
+    assert (after.phase, after.proven, after.reason) == (Phase.TAIL, tail.proven, tail.reason)
+    assert (after.oldest, after.newest) == (tail.oldest, tail.newest)
+
+
 def test_a_circle_of_the_tail_leaves_the_pull_unproven() -> None:
     tail = replace(BUSY, phase=Phase.TAIL, proven=True)
     assert machine.on_page(tail, page(9, context="here"), seen_before=False) == replace(
