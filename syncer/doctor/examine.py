@@ -29,12 +29,19 @@ def examine(
         opened = yield from database.examine(app, stack, clock)
         known: dict[str, SourceStatus] = {}
         if opened is not None:
-            with opened.explained():
-                known = {status.source: status for status in read(opened.connection).sources}
+            yield from guarded("status", lambda: _read_status(opened, known))
             yield from guarded("daemons", lambda: [operation.daemons(opened, clock())])
         for source in sources:
-            yield from api.examine(app, source, opened, clock)
+            # What raises here is the database, which is asked for a slot of the quota before each call.
+            yield from guarded("quota", partial(api.examine, app, source, opened, clock), source=source.name)
             yield from _operation(app, source, known.get(source.name), opened, clock(), notify=notify)
+
+
+def _read_status(opened: Opened, known: dict[str, SourceStatus]) -> list[Check]:
+    """Put into `known` what is known of each source; that this works is no finding."""
+    with opened.explained():
+        known.update({status.source: status for status in read(opened.connection).sources})
+    return []
 
 
 def _operation(

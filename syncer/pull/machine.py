@@ -121,17 +121,21 @@ def on_page(state: PullState, page: Page, *, seen_before: bool) -> PullState | G
             f"The API gave the same context again after page {state.page + 1}: its listing runs in a circle. "
             "The pages so far are stored; the next run lists anew. If it persists, report it to the API's support.",
         )
-    tail = state.phase is Phase.TAIL
     after = replace(
         state,
         page=state.page + 1,
         context=page.context,
         asked_before=max(0, state.asked_before - 1),
         reading=_read_on(state.reading or Reading(), times, state.order),
-        oldest=state.oldest if tail else _least(state.oldest, times.oldest),
-        newest=state.newest if tail else _greatest(state.newest, times.newest),
     )
-    if page.context is None and not tail:
+    if state.phase is Phase.TAIL:
+        return after
+    after = replace(
+        after,
+        oldest=_least(state.oldest, times.oldest),
+        newest=_greatest(state.newest, times.newest),
+    )
+    if page.context is None:
         return _proven(after, f"the listing ended with an empty context after page {after.page}")
     return after
 

@@ -187,6 +187,9 @@ def explained(url: str) -> Iterator[None]:
         yield
     except exc.DBAPIError as error:
         raise explain(error, url) from None
+    except exc.PendingRollbackError:
+        # What SQLAlchemy says of a connection that was lost before, and told of then, to whoever uses it next.
+        raise DatabaseUnavailable(_trouble("", "the connection was lost before this", normalised(url))) from None
     except exc.ArgumentError:
         raise DatabaseUnavailable("SYNCER_DATABASE_URL is not a database address (postgresql://...).") from None
 

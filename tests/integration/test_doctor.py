@@ -16,7 +16,7 @@ from sqlalchemy import make_url
 
 from syncer.app import App
 from syncer.doctor import Check, Level, examine
-from syncer.errors import Unheard
+from syncer.errors import DatabaseUnavailable, Unheard
 from syncer.model import PullKind
 from syncer.settings import load_settings
 from syncer.simulator import SECRET_ID, SECRET_KEY, Behaviour, Simulator, World, always, coded
@@ -75,6 +75,32 @@ def test_all_is_well_with_two_calls_that_the_quota_counted(database: str) -> Non
     assert checks.keys() >= FROM_THE_DATABASE | FROM_THE_API | FROM_THE_WORK
     with psycopg.connect(database) as connection:
         assert connection.execute("SELECT sum(calls) FROM syncer.quota").fetchone() == (2,)
+
+
+def test_sessions_that_are_cut_off_after_any_check_hide_no_other(database: str) -> None:
+    with Simulator(World(250)) as api:
+        environment = environ(database, api.url)
+        everything = ask(environment).keys()
+        app = App(load_settings({"SYNCER_WEB_ADDRESS": "127.0.0.1:0", **environment}))
+        for place in range(len(everything)):
+            found: list[Check] = []
+            for check in examine(app, app.settings.sources, clock=real_clock):
+                found.append(check)
+                if len(found) == place + 1:
+                    cut_off(database)
+            failed = [each for each in found if each.level is Level.FAILED]
+            assert {each.exit_code for each in failed} <= {DatabaseUnavailable.exit_code}
+            assert "alerts" in {each.name for each in found} or {"database", "schema"} & {each.name for each in failed}
+            assert failed or found[place].name in {"settings", "web page", "alerts"}
+
+
+def cut_off(database: str) -> None:
+    """End every session in the database, as an administrator or a failover does."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
 
 
 def test_an_empty_account_is_well_too(database: str) -> None:
