@@ -77,6 +77,7 @@ def test_all_is_well_with_two_calls_that_the_quota_counted(database: str) -> Non
         assert connection.execute("SELECT sum(calls) FROM syncer.quota").fetchone() == (2,)
 
 
+@pytest.mark.one_server
 def test_sessions_that_are_cut_off_after_any_check_hide_no_other(database: str) -> None:
     with Simulator(World(250)) as api:
         environment = environ(database, api.url)
@@ -321,6 +322,7 @@ def test_a_replicas_view_of_the_others(database: str) -> None:
         assert "different versions (1, 2)" in checks["daemons"].found
 
 
+@pytest.mark.one_server
 def test_an_address_that_somebody_else_has_is_a_warning(database: str) -> None:
     with Simulator(World(5)) as api, socket.create_server(("127.0.0.1", 0)) as taken:
         taken.settimeout(5)
@@ -330,6 +332,7 @@ def test_an_address_that_somebody_else_has_is_a_warning(database: str) -> None:
     assert "in use" in checks["web page"].found
 
 
+@pytest.mark.one_server
 def test_schedules_that_the_quota_cannot_carry_are_a_warning(database: str) -> None:
     with Simulator(World(250)) as api:
         settings = environ(database, api.url, SYNCER_PAGE_SIZE="10", SYNCER_CALLS_PER_MINUTE="600")

@@ -21,7 +21,10 @@ from .conftest import MakeRig, Rig
 from .daemon_process import DaemonProcess, eventually
 from .pooler import PGBOUNCER, Pooler, pooling
 
-pytestmark = pytest.mark.skipif(PGBOUNCER is None, reason="pgbouncer is not installed")
+pytestmark = [
+    pytest.mark.skipif(PGBOUNCER is None, reason="pgbouncer is not installed"),
+    pytest.mark.one_server,
+]
 NEVER = {"full_schedule": "0 0 29 2 *", "recent_schedule": "0 0 29 2 *"}
 
 

@@ -58,6 +58,7 @@ def grants(database: str, processes: int, number: int) -> list[float]:
     return sorted(times)
 
 
+@pytest.mark.one_server
 def test_processes_together_keep_within_the_limit_and_close_to_it(database: str) -> None:
     times = grants(database, 4, 12)
     assert len(times) == 48
@@ -75,6 +76,7 @@ def test_the_limit_holds_across_restarts(database: str) -> None:
     assert times[-1] - times[0] >= 23 * GAP - 0.35
 
 
+@pytest.mark.one_server
 def test_a_simulator_that_counts_never_refuses_a_call(simulated: Simulated) -> None:
     rig = simulated(
         {"page_size": "10", "calls_per_minute": str(PER_MINUTE)},
@@ -119,6 +121,7 @@ def test_a_4400_makes_every_process_of_the_account_step_back(simulated: Simulate
     assert time.monotonic() - began < 30
 
 
+@pytest.mark.one_server
 def test_a_person_s_lookup_goes_ahead_of_a_background_pull(simulated: Simulated) -> None:
     per_minute = 60
     settings = {"page_size": "10", "calls_per_minute": str(per_minute), "quota_account": "shared"}
