@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
 
 from syncer.app import App
 from syncer.doctor import api, database, notifications, operation
-from syncer.doctor.check import Check, guarded, ok
+from syncer.doctor.check import Check, failed, guarded, ok
 from syncer.doctor.database import Opened
+from syncer.errors import SyncerError
 from syncer.settings import SourceSettings
 from syncer.store.status import SourceStatus, read
 
@@ -27,38 +28,43 @@ def examine(
     yield operation.web(app.settings)
     with ExitStack() as stack:
         opened = yield from database.examine(app, stack, clock)
-        known: dict[str, SourceStatus] = {}
+        known: Mapping[str, SourceStatus] | None = None
         if opened is not None:
-            yield from guarded("status", lambda: _read_status(opened, known))
+            known = yield from _known(opened)
             yield from guarded("daemons", lambda: [operation.daemons(opened, clock())])
         for source in sources:
             # What raises here is the database, which is asked for a slot of the quota before each call.
             yield from guarded("quota", partial(api.examine, app, source, opened, clock), source=source.name)
-            yield from _operation(app, source, known.get(source.name), opened, clock(), notify=notify)
+            yield from _operation(app, source, known, opened, clock(), notify=notify)
 
 
-def _read_status(opened: Opened, known: dict[str, SourceStatus]) -> list[Check]:
-    """Put into `known` what is known of each source; that this works is no finding."""
-    with opened.explained():
-        known.update({status.source: status for status in read(opened.connection).sources})
-    return []
+def _known(opened: Opened) -> Generator[Check, None, Mapping[str, SourceStatus] | None]:
+    """Return what is known of each source by its name; yield the failure and return None if that cannot be read."""
+    try:
+        with opened.explained():
+            return {status.source: status for status in read(opened.connection).sources}
+    except SyncerError as error:
+        yield failed("status", error)
+        return None
 
 
 def _operation(
     app: App,
     source: SourceSettings,
-    status: SourceStatus | None,
+    known: Mapping[str, SourceStatus] | None,
     opened: Opened | None,
     now: datetime,
     *,
     notify: bool,
 ) -> Iterator[Check]:
     name = source.name
+    status = None if known is None else known.get(name)
     yield from guarded("quota", lambda: [operation.quota(app, source, status, opened)], source=name)
     told = partial(notifications.examine, app, source, opened, now, send=notify)
     if opened is None:
         yield from told()
         return
-    yield operation.lease(source, status)
+    if known is not None:
+        yield operation.lease(source, status)
     yield from guarded("notifications", told, source=name)
     yield from guarded("alerts", lambda: [operation.alerts(opened, source)], source=name)

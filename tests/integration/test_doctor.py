@@ -93,6 +93,7 @@ def test_sessions_that_are_cut_off_after_any_check_hide_no_other(database: str) 
             assert {each.exit_code for each in failed} <= {DatabaseUnavailable.exit_code}
             assert "alerts" in {each.name for each in found} or {"database", "schema"} & {each.name for each in failed}
             assert failed or found[place].name in {"settings", "web page", "alerts"}
+            assert not {"status", "lease"} <= {each.name for each in found}, "nothing is said of what was not read"
 
 
 def cut_off(database: str) -> None:
