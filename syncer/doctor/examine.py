@@ -33,8 +33,8 @@ def examine(
             known = yield from _known(opened)
             yield from guarded("daemons", lambda: [operation.daemons(opened, clock())])
         for source in sources:
-            # What raises here is the database, which is asked for a slot of the quota before each call.
-            yield from guarded("quota", partial(api.examine, app, source, opened, clock), source=source.name)
+            # What raises here is a proxy of no use, or the database, which is asked for a slot before each call.
+            yield from guarded("API calls", partial(api.examine, app, source, opened, clock), source=source.name)
             yield from _operation(app, source, known, opened, clock(), notify=notify)
 
 

@@ -96,6 +96,17 @@ def test_sessions_that_are_cut_off_after_any_check_hide_no_other(database: str) 
             assert not {"status", "lease"} <= {each.name for each in found}, "nothing is said of what was not read"
 
 
+def test_a_proxy_that_cannot_be_used_is_no_fault_of_the_quota(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "socks5://127.0.0.1:1")
+    monkeypatch.setenv("http_proxy", "socks5://127.0.0.1:1")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    checks = ask(environ(database, "http://127.0.0.1:1/"))
+    assert failures(checks) == {"API calls": 2}
+    assert "is no HTTP proxy" in checks["API calls"].found
+    assert {"quota", "lease", "alerts"} <= checks.keys()
+
+
 def cut_off(database: str) -> None:
     """End every session in the database, as an administrator or a failover does."""
     with psycopg.connect(database, autocommit=True) as connection:
